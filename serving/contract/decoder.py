@@ -1,0 +1,89 @@
+"""A signature compiled: bytes of a request in, a checked batch out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from serving.contract import compiling, explaining, tensors
+from serving.contract.batch import MOST_ROWS, Batch, refuse_many
+from serving.contract.errors import whole
+from serving.contract.signature import Signature
+from serving.contract.tensors import Request
+
+
+class Decoder:
+    """The compiled signature. Both methods raise ContractError, and accept nothing that the signature does not."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.signature = signature.check()
+        self.fields = signature.inputs
+        self._named, self._plain = map(msgspec.json.Decoder, compiling.envelopes(self.fields))
+        self._v2 = tensors.TensorDecoder(self.fields)
+        self._texts = [i for i, field in enumerate(self.fields) if field.type == "string"]
+
+    def decode_v1(self, body: bytes) -> Batch:
+        """Read `{"instances": [row, …]}`; rows are all objects or all plain lists, MOST_ROWS at most."""
+        return self._read(body, MOST_ROWS)
+
+    def _read(self, body: bytes, most: float) -> Batch:
+        try:
+            instances = self._named.decode(body).instances
+            if self.signature.tensor and not self.signature.tensor.named:
+                raise msgspec.ValidationError("a tensor without a name cannot be sent by name")
+        except (msgspec.MsgspecError, RecursionError):
+            return self._lists(body, most)
+        refuse_many(len(instances), most)
+        return self._columns(instances, body, named=True)
+
+    def _lists(self, body: bytes, most: float) -> Batch:
+        try:
+            instances = self._plain.decode(body).instances
+        except (msgspec.MsgspecError, RecursionError) as error:
+            explaining.refuse_v1(body, self.fields, most)
+            raise whole("the body does not fit this model's signature") from error
+        refuse_many(len(instances), most)
+        if self.signature.tensor:
+            self._refuse_doubled(body, 2)
+            return self._batch([instances])
+        return self._columns(instances, body, named=False)
+
+    def decode_v2(self, body: bytes) -> Request:
+        """Read an Open Inference Protocol request with tensors as JSON."""
+        return self._v2.decode(body)
+
+    def batch(self, rows: Sequence[Mapping[str, Any]]) -> Batch:
+        """Return checked rows (by field name), as many as there are, as a batch."""
+        tensor = self.signature.tensor
+        plain = [row[tensor.name] for row in rows] if tensor else list(rows)
+        return self._read(msgspec.json.encode({"instances": plain}), math.inf)
+
+    def _columns(self, instances: list[Any], body: bytes, *, named: bool) -> Batch:
+        values = list(zip(*map(msgspec.structs.astuple, instances), strict=True))
+        # A field left out is UNSET, so that a null that was sent still explains the name before it.
+        names = sum(len(column) - column.count(UNSET) for column in values) if named else 0
+        values = [_nulls(column) for column in values]
+        texts = sum(len(values[i]) - values[i].count(None) for i in self._texts)
+        self._refuse_doubled(body, 2 + 2 * names + 2 * texts)
+        return self._batch(values)
+
+    def _batch(self, values: Sequence[Any]) -> Batch:
+        pairs = zip(self.fields, values, strict=True)
+        columns = {field.name: np.array(column, field.kind.dtype) for field, column in pairs}
+        return Batch(len(values[0]), columns)
+
+    def _refuse_doubled(self, body: bytes, quotes: int) -> None:
+        """A name given twice shows as more quotation marks than the accepted values explain; then look closely."""
+        if body.count(b'"') != quotes or b"\\" in body:
+            explaining.refuse_v1(body, self.fields)
+
+
+def _nulls(column: tuple[Any, ...]) -> tuple[Any, ...]:
+    if UNSET not in column:
+        return column
+    return tuple(None if value is UNSET else value for value in column)

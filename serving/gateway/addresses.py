@@ -1,0 +1,78 @@
+"""What an address asks for: environment, protocol, model, version and verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+V2_VERBS = frozenset({"infer", "ready"})
+# Longer than any address here; what is remembered by path must not grow with what strangers send.
+LONGEST_PATH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`environment` is None for an address without one. `verb` is what is wanted: predict, infer, model, models, …"""
+
+    environment: str | None
+    protocol: str
+    verb: str
+    model: str = ""
+    version: str | None = None
+
+    @property
+    def method(self) -> str:
+        return "POST" if self.verb in ("predict", "infer") else "GET"
+
+
+def read(path: str) -> Place | None:
+    """Return what a path asks for, or None when there is nothing at it."""
+    return _read(path) if len(path) <= LONGEST_PATH else None
+
+
+@lru_cache(maxsize=2048)
+def _read(path: str) -> Place | None:
+    parts = path.removeprefix("/").split("/")
+    environment = None if parts[0] in ("v1", "v2") else parts.pop(0)
+    if environment == "" or not parts:
+        return None
+    if len(parts) > 1 and parts[-1] == "":
+        parts.pop()
+    if parts[0] == "v1":
+        return _v1(environment, parts[1:])
+    return _v2(environment, parts[1:]) if parts[0] == "v2" else None
+
+
+def _v1(environment: str | None, parts: list[str]) -> Place | None:
+    match parts:
+        case ["models"]:
+            return Place(environment, "v1", "models")
+        case ["models", name] if name.endswith(":predict"):
+            return Place(environment, "v1", "predict", name.removesuffix(":predict"))
+        case ["models", name]:
+            return Place(environment, "v1", "model", name)
+    return None
+
+
+def _v2(environment: str | None, parts: list[str]) -> Place | None:
+    match parts:
+        case []:
+            return Place(environment, "v2", "server")
+        case ["health", ("live" | "ready") as verb]:
+            return Place(environment, "v2", verb)
+        case ["models"]:
+            return Place(environment, "v2", "models")
+        case ["models", name, *rest]:
+            return _v2_model(environment, name, rest)
+    return None
+
+
+def _v2_model(environment: str | None, name: str, rest: list[str]) -> Place | None:
+    version = None
+    if rest[:1] == ["versions"] and len(rest) > 1:
+        version, rest = rest[1], rest[2:]
+    if not rest:
+        return Place(environment, "v2", "model", name, version)
+    if len(rest) == 1 and rest[0] in V2_VERBS:
+        return Place(environment, "v2", "model-ready" if rest[0] == "ready" else "infer", name, version)
+    return None

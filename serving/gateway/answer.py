@@ -1,0 +1,129 @@
+"""The whole gateway as one function: a request in, a reply out; no server, no framework, no Redis."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import replace
+
+from serving.gateway import addresses, keys
+from serving.gateway.addresses import Place
+from serving.gateway.messages import Headers, Problem, Reply, Request, error, value
+from serving.gateway.predicting import PROTOCOLS, Predictor, pinned
+from serving.gateway.world import Live, LiveRoute, LiveTable, World
+from serving.routing import Key
+
+VERSION = "0.1.0"
+RETRY, LATER = (b"retry-after", b"1"), (b"retry-after", b"5")
+LONGEST_ID = 128
+
+
+class Gateway:
+    """Answers requests from the world that is live when they come."""
+
+    def __init__(self, live: Live, predictor: Predictor, boot: str) -> None:
+        self._live, self._predictor = live, predictor
+        self._ids = (f"{boot}-{number:x}".encode() for number in itertools.count(1))
+
+    async def answer(self, request: Request) -> Reply:
+        """Return the reply to any request; errors are JSON, and none is raised."""
+        try:
+            reply = await self._route(request, self._live.world)
+        except Problem as problem:
+            reply = error(problem.status, str(problem), problem.headers)
+        reply.headers.append((b"x-request-id", self._request_id(request)))
+        return reply
+
+    async def _route(self, request: Request, world: World) -> Reply:
+        place = addresses.read(request.path)
+        if place is None:
+            raise Problem(404, "There is nothing at this address.")
+        _check_method(request.method, place.method)
+        if place.verb in ("live", "ready", "server"):
+            return _server(place, world)
+        live = _table(place, world)
+        key = keys.identify(live, request.headers.get(b"authorization"), time.time())
+        if place.verb == "models":
+            names = [name for name in live.routes if keys.may_use(key, name)]
+            return PROTOCOLS[place.protocol].models(live, names)  # type: ignore[no-any-return]
+        return await self._model(request, place, live, key)
+
+    async def _model(self, request: Request, place: Place, live: LiveTable, key: Key | None) -> Reply:
+        if not keys.may_use(key, place.model):
+            raise Problem(403, "This API key is not for this model.")
+        found = live.routes.get(place.model)
+        if found is None:
+            raise Problem(404, f"There is no model of this name in {live.table.environment}.")
+        if place.method == "GET":
+            return _describe(place, found)
+        _check_form(request.headers)
+        return await self._predictor.predict(request, place, live, found, _pin(request, place, key))
+
+    def _request_id(self, request: Request) -> bytes:
+        given = request.headers.get(b"x-request-id", b"")
+        kept = 0 < len(given) <= LONGEST_ID and all(32 < byte < 127 for byte in given)
+        return given if kept else next(self._ids)
+
+
+def _check_method(method: str, wanted: str) -> None:
+    if method != wanted and not (method == "HEAD" and wanted == "GET"):
+        raise Problem(405, f"This address takes {wanted} only.", [(b"allow", wanted.encode())])
+
+
+def _check_form(headers: Headers | dict[bytes, bytes]) -> None:
+    """A missing content type is taken for JSON, a wrong one is refused."""
+    given = dict(headers)
+    form = given.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
+    if form != b"application/json":
+        raise Problem(415, "The body must be JSON: Content-Type: application/json.")
+    if given.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+        raise Problem(415, "A compressed body is not read here; send it plain.")
+
+
+def _table(place: Place, world: World) -> LiveTable:
+    """Return the environment's table; raises Problem 404 where it is not served, 503 while it is not loaded."""
+    environment = place.environment or world.default
+    live = world.tables.get(environment or "")
+    if live is not None:
+        return live
+    if not world.ready and not world.served:
+        raise Problem(503, "The gateway is starting; try again in a second.", [RETRY])
+    if environment in world.waiting:
+        raise Problem(503, f"What was released to {environment} is not loaded here yet; try again.", [LATER])
+    if environment in world.served:
+        raise Problem(404, f"Nothing has been released to {environment} yet.")
+    here = ", ".join(world.served) or "none yet"
+    raise Problem(404, f"This gateway does not serve that environment; it serves: {here}.")
+
+
+def _server(place: Place, world: World) -> Reply:
+    if place.environment is not None and place.environment not in world.served:
+        raise Problem(404, f"This gateway does not serve that environment; it serves: {', '.join(world.served)}.")
+    if place.verb == "server":
+        return value({"name": "slipway", "version": VERSION, "extensions": []})
+    ready = world.ready and place.environment not in world.waiting
+    if place.verb == "live":
+        return value({"live": True, "ready": ready})
+    if not ready:
+        names = ", ".join(sorted(world.waiting))
+        words = f"What was released to {names} is not loaded here yet." if names else "The gateway is starting."
+        return replace(value({"live": True, "ready": False, "error": words}), status=503)
+    return value({"live": True, "ready": True})
+
+
+def _describe(place: Place, found: LiveRoute) -> Reply:
+    target = pinned(found, place.model, place.version) if place.version is not None else None
+    if place.verb != "model-ready":
+        return PROTOCOLS[place.protocol].model(found, target)  # type: ignore[no-any-return]
+    if found.route.off and target is None:
+        return Reply(503, b'{"error":"This model is switched off."}', value(None).headers)
+    return value({"name": place.model, "ready": True})
+
+
+def _pin(request: Request, place: Place, key: Key | None) -> str | None:
+    """Return the package that the request names, in its address or its header; raises Problem 403 without the right."""
+    header = request.headers.get(b"x-package")
+    pin = place.version if place.version is not None else header and header.decode("latin-1").strip()
+    if pin and not keys.may_pin(key):
+        raise Problem(403, "This API key may not choose the package.")
+    return pin or None

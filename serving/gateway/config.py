@@ -1,0 +1,100 @@
+"""The gateway's settings, read once from the environment; a bad one stops the start, by its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving.routing import NAME, RESERVED
+
+WRONG_SETTING = 78
+
+
+class ConfigError(Exception):
+    """A setting that the gateway cannot start with; the text names it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """`environments` is None for a gateway that serves every environment but those in `others`."""
+
+    name: str
+    host: str
+    port: int
+    environments: tuple[str, ...] | None
+    others: frozenset[str]
+    redis_url: str
+    data: Path
+    nice: int = 0
+    token: str = ""
+    last_exit: int | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def serves(self, order: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the environments that this gateway answers for, given all that exist."""
+        if self.environments is not None:
+            return self.environments
+        return tuple(name for name in order if name not in self.others)
+
+
+def read_config(environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the settings; raises ConfigError naming the variable that is missing or wrong."""
+    host, port = _bind(_required(environ, "GATEWAY_BIND"))
+    named = _names("GATEWAY_ENVIRONMENTS", _required(environ, "GATEWAY_ENVIRONMENTS"))
+    return Config(
+        name=_name("GATEWAY_NAME", _required(environ, "GATEWAY_NAME")),
+        host=host,
+        port=port,
+        environments=None if named == ("*",) else named,
+        others=frozenset(_names("GATEWAY_EXCEPT", environ.get("GATEWAY_EXCEPT", ""))),
+        redis_url=_redis(_required(environ, "REDIS_URL")),
+        data=Path(_required(environ, "GATEWAY_DATA")).expanduser().resolve(),
+        nice=_whole("GATEWAY_NICE", environ.get("GATEWAY_NICE") or "0"),
+        token=environ.get("GATEWAY_TOKEN", ""),
+        last_exit=_whole("GATEWAY_LAST_EXIT", environ["GATEWAY_LAST_EXIT"])
+        if environ.get("GATEWAY_LAST_EXIT")
+        else None,
+    )
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "").strip()
+    if not value:
+        raise ConfigError(f"{name} must be set for the gateway to start.")
+    return value
+
+
+def _bind(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f"GATEWAY_BIND must look like 127.0.0.1:8100 (got {text!r}).")
+    return host.strip("[]"), int(port)
+
+
+def _names(setting: str, text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return names if names == ("*",) else tuple(_name(setting, name) for name in names)
+
+
+def _name(setting: str, name: str) -> str:
+    if not NAME.match(name) or name in RESERVED:
+        raise ConfigError(f"{setting}: {name!r} is not a name that can be used here.")
+    return name
+
+
+def _redis(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ConfigError("REDIS_URL must start with redis://, rediss:// or unix://.")
+    return url
+
+
+def _whole(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ConfigError(f"{name} must be a whole number (got {text!r}).") from None

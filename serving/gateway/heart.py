@@ -1,0 +1,98 @@
+"""Once a second, and at once after an adoption: write the counts to Redis, then say that this gateway is alive."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable
+from importlib import metadata
+
+from redis.exceptions import RedisError
+
+from serving import exchange
+from serving.exchange import EnvironmentState, Heartbeat
+from serving.gateway.config import Config
+from serving.metrics import store
+from serving.metrics.recorder import Pending
+from serving.sync import connect
+
+log = logging.getLogger("slipway.gateway")
+SHOWN = ("onnxruntime", "scikit-learn", "numpy", "uvicorn", "msgspec")
+
+
+class Heart:
+    """A thread of its own: a slow Redis delays neither predictions nor the loading of packages."""
+
+    def __init__(
+        self,
+        config: Config,
+        boot: str,
+        states: Callable[[], dict[str, EnvironmentState]],
+        written: Callable[[list[Pending]], None],
+    ) -> None:
+        self._config, self._boot, self._states, self._written = config, boot, states, written
+        self._redis = connect(config.redis_url)
+        self._wake = threading.Event()
+        self._offered: tuple[list[Pending], int] | None = None
+        self._watermark = 0
+        self._versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in SHOWN}
+
+    def offer(self, cells: list[Pending], watermark: int) -> None:
+        """Hand over what changed; all seconds before `watermark` are complete. The newest offer replaces others."""
+        self._offered = (cells, watermark)
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Beat at once: something was adopted or refused."""
+        self._wake.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Beat until `stop` is set; then write the last counts and take this gateway out of the list."""
+        while not stop.is_set():
+            self.beat()
+            self._wake.wait(1.0)
+            self._wake.clear()
+        self._leave()
+
+    def beat(self) -> None:
+        """Write the cells, then the heartbeat; while Redis is away nothing happens, and the cells are offered again."""
+        try:
+            self._flush()
+            exchange.put_heartbeat(self._redis, self._heartbeat())
+        except (RedisError, OSError):
+            return
+        except Exception:
+            # A gateway whose heart stops is taken for dead while it answers.
+            log.exception("The heartbeat could not be written.")
+
+    def _leave(self) -> None:
+        try:
+            self._flush()
+            exchange.drop_heartbeat(self._redis, self._config.name, self._boot)
+        except (RedisError, OSError):
+            return
+
+    def _flush(self) -> None:
+        offered, self._offered = self._offered, None
+        if offered is None:
+            return
+        cells, watermark = offered
+        if cells:
+            store.write(self._redis, self._boot, cells)
+            self._written(cells)
+        self._watermark = watermark
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            name=self._config.name,
+            boot=self._boot,
+            pid=os.getpid(),
+            at=time.time(),
+            environments=self._states(),
+            watermark=self._watermark,
+            versions=self._versions,
+            address=self._config.address,
+        )

@@ -1,0 +1,52 @@
+"""A request as the doors hand it in, and a reply as they send it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from serving.metrics.recorder import Call
+
+JSON = (b"content-type", b"application/json")
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Request:
+    """`headers` has lower-case names. `began` is when the body was complete (monotonic seconds)."""
+
+    method: str
+    path: str
+    headers: dict[bytes, bytes]
+    body: bytes
+    began: float
+
+
+@dataclass(slots=True)
+class Reply:
+    """`call` is the request's open count, finished by the door once the reply has been handed over."""
+
+    status: int
+    body: bytes
+    headers: Headers = field(default_factory=list)
+    call: Call | None = None
+
+
+class Problem(Exception):
+    """An answer that is an error: its status, a sentence for people, and headers that belong to it."""
+
+    def __init__(self, status: int, words: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(words)
+        self.status, self.headers = status, list(headers)
+
+
+def error(status: int, words: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
+    """Return `{"error": words}`."""
+    return Reply(status, msgspec.json.encode({"error": words}), [JSON, *headers])
+
+
+def value(found: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
+    """Return a 200 with a JSON value."""
+    return Reply(200, msgspec.json.encode(found), [JSON, *headers])

@@ -1,0 +1,155 @@
+"""The loaded packages: loaded once, warmed before they are used, unloaded when nobody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from serving import artefacts, runtimes
+from serving.artefacts import EXAMPLE, Manifest
+from serving.contract import Batch, Decoder
+from serving.gateway.journal import Journal
+from serving.routing import Target
+from serving.runtimes import Answer, ModelError, Runtime
+
+# Above this a call would hold up every other request of the event loop, so it gets a thread.
+INLINE_SECONDS, INLINE_ROWS, INLINE_BODY = 0.001, 64, 64 * 1024
+LINGER_SECONDS = 2.0
+WARM_CALLS = 5
+T = TypeVar("T")
+
+
+class Package:
+    """One loaded package. `cost` is the fastest warm call in seconds; `busy` counts the requests that hold it."""
+
+    def __init__(self, manifest: Manifest, decoder: Decoder, runtime: Runtime, journal: Journal) -> None:
+        self.manifest, self.decoder, self.runtime = manifest, decoder, runtime
+        self.busy, self.cost = 0, 0.0
+        self._journal, self._slot = journal, journal.slot(manifest.package)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"package-{manifest.package[7:15]}")
+
+    def inline(self, rows: int) -> bool:
+        """Whether a call of so many rows is cheap enough for the event loop."""
+        return self.cost <= INLINE_SECONDS and rows <= INLINE_ROWS
+
+    def call(self, batch: Batch) -> Answer:
+        """Predict on the event loop; raises what the model raises."""
+        self._journal.enter(self._slot)
+        try:
+            return self.runtime.predict(batch)
+        finally:
+            self._journal.leave(self._slot)
+
+    async def in_worker(self, batch: Batch, seconds: float) -> Answer:
+        """Predict in the package's one thread; raises TimeoutError when that takes longer than `seconds`."""
+        return await self._within(seconds, self._call_in_worker, batch)
+
+    async def read(self, body: bytes, parse: Callable[[Package, bytes], T], seconds: float) -> T:
+        """Return `parse(self, body)`; a large body is read in the package's thread, so that others are answered.
+
+        Raises what `parse` raises, and TimeoutError when a large body takes longer than `seconds`.
+        """
+        if len(body) <= INLINE_BODY:
+            return parse(self, body)
+        self.busy += 1
+        try:
+            return await self._within(seconds, parse, self, body)
+        finally:
+            self.busy -= 1
+
+    async def _within(self, seconds: float, work: Callable[..., T], *given: Any) -> T:
+        future = asyncio.get_running_loop().run_in_executor(self._worker, work, *given)
+        return await asyncio.wait_for(future, max(0.0, seconds))
+
+    def _call_in_worker(self, batch: Batch) -> Answer:
+        self._journal.enter(self._slot + 1)
+        try:
+            return self.runtime.predict(batch)
+        finally:
+            self._journal.leave(self._slot + 1)
+
+    def warm(self, rows: list[dict[str, Any]]) -> None:
+        """Predict the rows a few times and keep the fastest time; raises what the model raises."""
+        batch = self.decoder.batch(rows)
+        seconds = []
+        for _ in range(WARM_CALLS):
+            began = time.perf_counter()
+            self._call_in_worker(batch)
+            seconds.append(time.perf_counter() - began)
+        self.cost = min(seconds)
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self.runtime.close()
+        self._journal.release(self._slot)
+
+
+class Pool:
+    """All packages of one gateway, by artefact digest. Only the thread that follows the tables loads and unloads."""
+
+    def __init__(self, folder: Path, token: str, journal: Journal) -> None:
+        self._folder, self._token, self._journal = folder, token, journal
+        self._loaded: dict[str, Package] = {}
+        self._retired: list[tuple[float, str, Package]] = []
+
+    def get(self, target: Target) -> Package:
+        """Return the target's package, loaded and warm; raises ArtefactError, ModelError or SignatureError."""
+        if target.artefact not in self._loaded:
+            self._loaded[target.artefact] = self._take_back(target.artefact) or self._load(target)
+        return self._loaded[target.artefact]
+
+    def keep(self, wanted: set[str]) -> None:
+        """Retire what is not wanted, and unload what was retired a while ago and is no longer busy."""
+        now = time.monotonic()
+        for artefact in self._loaded.keys() - wanted:
+            self._retired.append((now, artefact, self._loaded.pop(artefact)))
+        # A request that picked from the table before the swap may hold a package without having said so yet.
+        done = [item for item in self._retired if now - item[0] > LINGER_SECONDS and item[2].busy == 0]
+        for item in done:
+            self._retired.remove(item)
+            item[2].close()
+
+    def _take_back(self, artefact: str) -> Package | None:
+        for item in self._retired:
+            if item[1] == artefact:
+                self._retired.remove(item)
+                return item[2]
+        return None
+
+    def _load(self, target: Target) -> Package:
+        with self._journal.loading(target.digest):
+            folder = artefacts.fetch(target.url, target.artefact, self._folder, token=self._token)
+            manifest = artefacts.verify(folder, target.artefact)
+            if manifest.package != target.digest:
+                raise ModelError("The artefact was made from another package.")
+            signature = runtimes.read_signature(folder)
+            package = Package(manifest, Decoder(signature), runtimes.load(folder, manifest, signature), self._journal)
+            try:
+                _warm(package, folder)
+            except Exception:
+                package.close()
+                raise
+            return package
+
+
+def _warm(package: Package, folder: Path) -> None:
+    """Warm with the package's own example; rows drawn from the signature may hold texts the model never saw."""
+    path = folder / EXAMPLE
+    if path.exists():
+        package.warm(msgspec.json.decode(path.read_bytes())[:1])
+        return
+    signature = package.decoder.signature
+    free_text = any(field.type == "string" and field.values is None for field in signature.inputs)
+    try:
+        package.warm(signature.draw(np.random.default_rng(0), 1))
+    except Exception:
+        if not free_text:
+            raise
+        package.cost = 2 * INLINE_SECONDS

@@ -1,0 +1,76 @@
+"""What the gateway serves at one moment: immutable, and replaced by a single assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from serving.gateway.pool import Package
+from serving.routing import Key, Route, RouteTable, Target
+
+
+@dataclass(frozen=True)
+class LiveRoute:
+    """A route, its loaded packages by digest, and the generation that it comes from.
+
+    `lost`: a package that takes traffic could not be loaded, and there is nothing older to go on with.
+    """
+
+    route: Route
+    packages: dict[str, Package]
+    generation: int
+    lost: bool = False
+
+    @cached_property
+    def named(self) -> dict[str, Target]:
+        """The targets by what a pin may call them: the number or the digest."""
+        return {name: target for target in self.route.targets for name in (str(target.package), target.digest)}
+
+
+@dataclass(frozen=True)
+class LiveTable:
+    """A table as it was published, the routes as they are served, and the newest generation served whole (0: none)."""
+
+    table: RouteTable
+    routes: dict[str, LiveRoute]
+    adopted: int
+
+    def targets(self) -> Iterator[Target]:
+        """Every target that is loaded."""
+        return (target for live in self.routes.values() for target in live.route.targets)
+
+    @cached_property
+    def keys(self) -> dict[str, Key]:
+        return {key.hash: key for key in self.table.keys}
+
+
+@dataclass(frozen=True)
+class World:
+    """All tables by environment. `order` lists every environment that exists, `served` those of this gateway.
+
+    `waiting` are the environments that have, or may have, a published table of which nothing is live here yet.
+    """
+
+    tables: dict[str, LiveTable] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    served: tuple[str, ...] = ()
+    ready: bool = False
+    waiting: frozenset[str] = frozenset()
+
+    @cached_property
+    def default(self) -> str | None:
+        """The environment of an address without one: the last in the order."""
+        if self.order:
+            return self.order[-1]
+        return self.served[0] if len(self.served) == 1 else None
+
+    def with_table(self, live: LiveTable) -> World:
+        return replace(self, tables={**self.tables, live.table.environment: live})
+
+
+class Live:
+    """The one place that holds the world; requests read `world` once and keep what they read."""
+
+    def __init__(self) -> None:
+        self.world = World()

@@ -1,0 +1,1 @@
+"""Counting: histograms, the gateway's recorder, and the cells in Redis."""

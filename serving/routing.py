@@ -1,0 +1,187 @@
+"""The route table that the control plane writes and every gateway obeys: its types, its checks, its random choice."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+
+Arm = Literal["stable", "candidate", "control", "previous"]
+RESERVED = frozenset({"v1", "v2", "mlflow", "metrics", "stream", "edge", "api"})
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+HASH = re.compile(r"[0-9a-f]{64}\Z")
+# The candidate's share starts at 0, so that a sticky caller who is in it stays in it while the weight grows.
+PICK_ORDER = {"candidate": 0, "control": 1, "previous": 2, "stable": 3}
+
+
+@dataclass(frozen=True)
+class Target:
+    """One package behind a route. `weight` is a percentage; at 0 it is loaded and warm, and only a pin reaches it."""
+
+    package: int
+    digest: str
+    artefact: str
+    url: str
+    runtime: Literal["onnx", "sklearn"]
+    arm: Arm
+    weight: float
+    mirror: float = 0.0
+
+    def __post_init__(self) -> None:
+        # 95 and 95.0 are one weight, and must be the same bytes.
+        object.__setattr__(self, "weight", float(self.weight))
+        object.__setattr__(self, "mirror", float(self.mirror))
+
+
+@dataclass(frozen=True)
+class Route:
+    """A model's targets. `deadline` is in seconds; `sticky` names the field whose value decides, instead of chance."""
+
+    model: str
+    targets: tuple[Target, ...]
+    control: float = 0.10
+    sticky: str | None = None
+    deadline: float = 10.0
+
+    @cached_property
+    def off(self) -> bool:
+        return not any(target.weight > 0 for target in self.targets)
+
+    @cached_property
+    def stable(self) -> Target | None:
+        return next((target for target in self.targets if target.arm == "stable"), None)
+
+    @cached_property
+    def _shares(self) -> tuple[tuple[float, Target, str], ...]:
+        """Upper edges in [0, 1] with the target and the arm's label, in the order of PICK_ORDER."""
+        live = sorted((t for t in self.targets if t.weight > 0), key=lambda t: PICK_ORDER[t.arm])
+        judged = any(target.arm in ("candidate", "control") for target in live)
+        return tuple(_edges(live, 0.0 if judged else self.control))
+
+    def pick(self, u: float) -> tuple[Target, str]:
+        """Return the target and the arm it counts under, for `u` in [0, 1); raises LookupError if off."""
+        for edge, target, arm in self._shares:
+            if u < edge:
+                return target, arm
+        if self.off:
+            raise LookupError(f"{self.model} is switched off")
+        return self._shares[-1][1:]
+
+
+def _edges(live: list[Target], control: float) -> Iterator[tuple[float, Target, str]]:
+    """With nothing to compare, the first part of stable's share is labelled `control`: the A/A history of the judge."""
+    at = 0.0
+    for target in live:
+        share = target.weight / 100.0
+        if target.arm == "stable" and control > 0:
+            yield at + share * control, target, "control"
+        at += share
+        yield at, target, target.arm
+
+
+@dataclass(frozen=True)
+class Key:
+    """One API key: the SHA-256 of its text, a prefix for display, its models (`*`: all), its rights, its end."""
+
+    hash: str
+    prefix: str
+    models: tuple[str, ...]
+    pin: bool
+    expires: float | None
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """All that a gateway needs to know about one environment: always whole, and numbered."""
+
+    environment: str
+    generation: int
+    routes: dict[str, Route]
+    keys: tuple[Key, ...] = ()
+    keyless: bool = False
+    limits: dict[str, Any] = field(default_factory=dict)
+
+    def targets(self) -> Iterator[Target]:
+        """Every target of every route."""
+        return (target for route in self.routes.values() for target in route.targets)
+
+
+_decoder = msgspec.json.Decoder(RouteTable)
+
+
+def dumps(table: RouteTable) -> bytes:
+    """Return canonical JSON: equal tables give equal bytes."""
+    return msgspec.json.encode(table, order="deterministic")
+
+
+def loads(data: bytes) -> RouteTable:
+    """Read and check a table; raises ValueError, in words, for anything that must not be routed by."""
+    try:
+        table = _decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"The route table cannot be read: {error}.") from error
+    return check(table)
+
+
+def check(table: RouteTable) -> RouteTable:
+    """Return the table when it may be routed by; raises ValueError naming the route and the rule otherwise."""
+    if not NAME.match(table.environment) or table.environment in RESERVED:
+        raise ValueError(f"{table.environment!r} cannot be the name of an environment.")
+    if table.generation < 1:
+        raise ValueError(f"The generation of {table.environment} must be at least 1.")
+    for model, route in table.routes.items():
+        _check_route(model, route)
+    for key in table.keys:
+        if not HASH.match(key.hash):
+            raise ValueError(f"The key {key.prefix}… of {table.environment} has no SHA-256 of 64 hex digits.")
+    _check_artefacts(table)
+    return table
+
+
+def _check_artefacts(table: RouteTable) -> None:
+    """One package has one artefact: otherwise two targets of one digest could answer differently."""
+    seen: dict[str, str] = {}
+    for target in table.targets():
+        if seen.setdefault(target.digest, target.artefact) != target.artefact:
+            raise ValueError(f"Package {target.package} has two different artefacts in one table.")
+
+
+def _check_route(model: str, route: Route) -> None:
+    if route.model != model or not NAME.match(model):
+        raise ValueError(f"The route {model!r} must carry its model's own name, of letters, digits, '.', '_' and '-'.")
+    if not 0 <= route.control < 1:
+        raise ValueError(f"{model}: the control share must be at least 0 and under 1.")
+    if not 0 < route.deadline < math.inf:
+        raise ValueError(f"{model}: the deadline must be a number of seconds above 0.")
+    for target in route.targets:
+        _check_target(model, target)
+    _check_weights(model, route)
+
+
+def _check_weights(model: str, route: Route) -> None:
+    total = sum(target.weight for target in route.targets)
+    if not math.isclose(total, 100, abs_tol=1e-6) and total != 0:
+        raise ValueError(f"{model}: the weights add up to {total:g}; they must add up to 100, or to 0 (off).")
+    arms: Counter[str] = Counter(target.arm for target in route.targets)
+    if doubled := [arm for arm in ("stable", "candidate") if arms[arm] > 1]:
+        raise ValueError(f"{model}: there are {arms[doubled[0]]} {doubled[0]} targets; there can be one.")
+
+
+def _check_target(model: str, target: Target) -> None:
+    where = f"{model}, package {target.package}"
+    for name, digest in (("digest", target.digest), ("artefact", target.artefact)):
+        if not DIGEST.match(digest):
+            raise ValueError(f"{where}: the {name} must be sha256: and 64 hex digits.")
+    if not target.url.startswith(("file://", "http://", "https://")):
+        raise ValueError(f"{where}: the address must start with file://, http:// or https://.")
+    if not 0 <= target.weight <= 100:
+        raise ValueError(f"{where}: the weight must lie between 0 and 100.")
+    if not 0 <= target.mirror <= 1:
+        raise ValueError(f"{where}: the mirror share must lie between 0 and 1.")

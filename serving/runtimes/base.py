@@ -1,0 +1,70 @@
+"""What every runtime offers: a batch in, an answer out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from serving.contract import Batch
+
+
+class ModelError(Exception):
+    """A model that cannot be loaded, or an answer that is none."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A regressor fills `values`, (rows,) or (rows, outputs); a classifier `labels`, perhaps `probabilities`.
+
+    `probabilities` has the shape (rows, classes), in the order of `classes`.
+    """
+
+    values: np.ndarray | None = None
+    labels: list[Any] | None = None
+    probabilities: np.ndarray | None = None
+    classes: list[Any] | None = None
+
+
+class Runtime(Protocol):
+    """A loaded model. `probable`: whether it answers with probabilities too."""
+
+    probable: bool
+
+    def predict(self, batch: Batch) -> Answer:
+        """Answer every row, in order; raises what the model raises, and ModelError for an answer of a wrong form."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model's memory; no call comes after this one."""
+        ...
+
+
+def numbers(values: Any, rows: int) -> Answer:
+    """Return a regressor's answer from whatever array the model gave; raises ModelError."""
+    found = np.asarray(values, np.float64)
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found.ravel()
+    if found.ndim not in (1, 2) or found.shape[0] != rows:
+        raise ModelError("The model's answer does not have one value per row.")
+    if not np.isfinite(found).all():
+        raise ModelError("The model's answer holds a value that is not a finite number.")
+    return Answer(values=found)
+
+
+def choices(labels: Any, probabilities: Any, classes: list[Any], rows: int) -> Answer:
+    """Return a classifier's answer; without labels each row gets its likeliest class. Raises ModelError."""
+    if probabilities is None:
+        return _labelled(Answer(labels=np.asarray(labels).ravel().tolist(), classes=classes), rows)
+    found = np.asarray(probabilities, np.float64)
+    if found.shape != (rows, len(classes)) or not np.isfinite(found).all():
+        raise ModelError("The model's probabilities are not one finite number per row and class.")
+    chosen = [classes[i] for i in found.argmax(axis=1)] if labels is None else np.asarray(labels).ravel().tolist()
+    return _labelled(Answer(labels=chosen, probabilities=found, classes=classes), rows)
+
+
+def _labelled(answer: Answer, rows: int) -> Answer:
+    if answer.labels is None or len(answer.labels) != rows:
+        raise ModelError("The model's answer does not have one label per row.")
+    return answer

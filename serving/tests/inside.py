@@ -1,0 +1,35 @@
+"""A gateway inside the test's own process, without Redis: for what must be held still to be seen."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from serving.gateway.adopting import build
+from serving.gateway.answer import Gateway
+from serving.gateway.journal import Journal
+from serving.gateway.messages import Reply, Request
+from serving.gateway.pool import Pool
+from serving.gateway.predicting import Predictor
+from serving.gateway.world import Live, World
+from serving.metrics.recorder import Recorder
+from serving.routing import RouteTable
+
+
+class Inside:
+    """The parts of one gateway that serve one table; `pool` gives its loaded packages."""
+
+    def __init__(self, folder: Path, table: RouteTable) -> None:
+        self.pool = Pool(folder / "gateway" / "artefacts", "", Journal(folder / "gateway"))
+        live = Live()
+        live.world = World(served=(table.environment,), ready=True).with_table(
+            build(table, self.pool.get, lambda _: None, 0)
+        )
+        self.gateway = Gateway(live, Predictor(Recorder()), "test")
+
+    async def ask(self, path: str, body: Any = None) -> Reply:
+        """Return the reply to a POST of `body` as JSON, to a GET without one."""
+        method, sent = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
+        return await self.gateway.answer(Request(method, path, {}, sent, time.monotonic()))

@@ -1,0 +1,25 @@
+"""Addresses: what a path asks for, and how little of it is remembered."""
+
+from __future__ import annotations
+
+from serving.gateway import addresses
+from serving.gateway.addresses import LONGEST_PATH, Place
+
+
+def test_a_path_says_environment_protocol_verb_and_model() -> None:
+    assert addresses.read("/dev/v1/models/eta:predict") == Place("dev", "v1", "predict", "eta")
+    assert addresses.read("/v2/models/eta/versions/3/infer") == Place(None, "v2", "infer", "eta", "3")
+
+
+def test_the_longest_names_still_fit() -> None:
+    name, version = "m" * 100, "sha256:" + "0" * 64
+    found = addresses.read(f"/{'e' * 100}/v2/models/{name}/versions/{version}/infer")
+    assert found == Place("e" * 100, "v2", "infer", name, version)
+
+
+def test_a_path_longer_than_any_address_is_nothing_and_is_not_remembered() -> None:
+    before = addresses._read.cache_info().misses
+    longest = "/dev/v1/models/".ljust(LONGEST_PATH, "a")
+    assert addresses.read(longest) is not None
+    assert addresses.read(longest + "a") is None
+    assert addresses._read.cache_info().misses == before + 1
