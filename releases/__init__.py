@@ -1,0 +1,1 @@
+"""The domain: packages, environments, releases, routes, keys and their history."""

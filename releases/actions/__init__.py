@@ -1,0 +1,1 @@
+"""Verbs: every change of state, one file per noun; pages, REST, tasks and commands call the same functions."""

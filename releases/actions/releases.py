@@ -1,0 +1,134 @@
+"""Promote and abort: the verbs of a release on its way in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from releases import gates, lifecycle, routes
+from releases.errors import Conflict, Refused
+from releases.models import Environment, MLModel, Package, Release, Route
+from releases.rights import DEPLOY, require
+from releases.strategies import STRATEGIES
+from releases.wake import wake
+from serving.contract import Signature, differences
+
+
+def promote(
+    *,
+    actor: User | None,
+    package: Package,
+    environment: Environment,
+    strategy: str = "",
+    reason: str = "",
+    start_at: datetime | None = None,
+) -> Release:
+    """Start a release of the package into the environment.
+
+    Raises Forbidden, Refused (unknown strategy), Conflict (a release is under way, unmet gates, already live,
+    or a signature that would refuse what the live package accepts).
+    """
+    require(actor, DEPLOY, environment)
+    strategy = strategy or environment.default_strategy
+    if strategy not in STRATEGIES:
+        raise Refused(f"Unknown strategy {strategy!r}. Choose one of: {', '.join(STRATEGIES)}.", "strategy")
+    at = timezone.now()
+    try:
+        with transaction.atomic():
+            routes.lock(environment)
+            route = route_of(package.model, environment, at)
+            _may_enter(package, environment, strategy, route)
+            columns = {"start_at": start_at, "replaces": route.stable, "model": package.model}
+            release = open_release(package, environment, strategy, actor, reason, at, **columns)
+    except IntegrityError as error:
+        raise _under_way(package.model, environment) from error
+    wake(release)
+    return release
+
+
+def abort(*, actor: User | None, release: Release, reason: str) -> Release:
+    """Stop a release before its switch has finished; the live package keeps, or gets back, all traffic."""
+    require(actor, DEPLOY, release.environment)
+    if not reason.strip():
+        raise Refused("Say why you stop this release; it stands in the history.", "reason")
+    if release.is_rollback and release.is_unfinished:
+        raise Conflict("A rollback has taken effect when it begins. Promote the other package to undo it.", ["promote"])
+    with transaction.atomic():
+        routes.lock(release.environment)
+        lifecycle.move(release, "abort", at=timezone.now(), actor=actor, reason=reason)
+        routes.publish(release.environment, f"release {release.pk} aborted")
+    return release
+
+
+def route_of(model: MLModel, environment: Environment, at: datetime) -> Route:
+    route, _ = Route.objects.get_or_create(model=model, environment=environment, defaults={"changed_at": at})
+    return route
+
+
+def unfinished(model: MLModel, environment: Environment) -> Release | None:
+    """Return the release that is under way for the model there, shadow excepted."""
+    found = Release.objects.filter(model=model, environment=environment, state__in=Release.UNFINISHED)
+    return found.exclude(strategy="shadow").first()
+
+
+def _may_enter(package: Package, environment: Environment, strategy: str, route: Route) -> None:
+    if unfinished(package.model, environment):
+        raise _under_way(package.model, environment)
+    if route.stable_id == package.pk:
+        raise Conflict(f"Package {package.number} is live in {environment.name} already.")
+    missing = gates.unmet(package, environment)
+    if missing:
+        raise Conflict(" ".join(gate.words for gate in missing), [gate.url for gate in missing if gate.url])
+    if route.stable and strategy != "recreate":
+        _must_accept_the_same(package, route.stable)
+
+
+def _must_accept_the_same(package: Package, stable: Package) -> None:
+    """Two packages may share traffic only when the new one accepts every call that the live one accepts (D6)."""
+    refused = differences(Signature.from_json(stable.signature), Signature.from_json(package.signature))
+    if refused:
+        raise Conflict(
+            f"Package {package.number} refuses calls that package {stable.number} answers: {'; '.join(refused)}. "
+            "Use the strategy recreate, or register it as a new model.",
+            ["recreate"],
+        )
+
+
+def _under_way(model: MLModel, environment: Environment) -> Conflict:
+    running = unfinished(model, environment)
+    which = f"Release {running.pk} is" if running else "Another release was"
+    legal = lifecycle.legal(running.state) if running else []
+    return Conflict(f"{which} under way for {model.name} in {environment.name}. Wait, or stop it first.", legal)
+
+
+def open_release(
+    package: Package | None,
+    environment: Environment,
+    strategy: str,
+    actor: User | None,
+    reason: str,
+    at: datetime,
+    **columns: object,
+) -> Release:
+    release = Release.objects.create(
+        package=package,
+        environment=environment,
+        strategy=strategy,
+        reason=reason,
+        created_at=at,
+        created_by=actor,
+        state_since=at,
+        step_since=at,
+        **columns,
+    )
+    lifecycle.record(release, "create", at=at, actor=actor, reason=reason)
+    return release
+
+
+def retire(route: Route, by: Release, at: datetime) -> None:
+    """Mark the releases that were live before; retired is a time, not a state."""
+    live = Release.objects.filter(model=route.model, environment=route.environment, state=Release.State.LIVE)
+    live.filter(retired_at=None).exclude(pk=by.pk).update(retired_at=at)

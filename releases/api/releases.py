@@ -1,0 +1,241 @@
+"""Releases: start one, look at it, stop it, roll it back; and what stands in the way of one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from releases import gates, lifecycle
+from releases.actions import releases, rollbacks
+from releases.api.endpoint import Endpoint, Listing, created, narrowed
+from releases.api.parsing import Body, Named, Query, Text, Whole
+from releases.api.shapes import Address, Name, Number, Person
+from releases.models import Environment, Event, MLModel, Package, Release
+
+FIELDS = [
+    "id",
+    "url",
+    "model",
+    "package",
+    "digest",
+    "environment",
+    "strategy",
+    "state",
+    "weight",
+    "stable_weight",
+    "step",
+    "replaces",
+    "rolls_back",
+    "reason",
+    "note",
+    "start_at",
+    "paused_at",
+    "created_at",
+    "created_by",
+    "state_since",
+    "switched_at",
+    "off_at",
+    "on_at",
+    "ended_at",
+    "retired_at",
+]
+
+
+class GateShape(serializers.Serializer):
+    name = serializers.CharField(read_only=True)
+    verdict = serializers.ChoiceField(["pass", "fail", "hold"], read_only=True)
+    words = serializers.CharField(read_only=True, help_text="the same in a sentence")
+    url = serializers.CharField(read_only=True, help_text="the page that mends it, or empty")
+
+
+class EventShape(serializers.ModelSerializer):
+    actor = Person()
+
+    class Meta:
+        model = Event
+        fields = ["at", "action", "old_state", "new_state", "weight", "reason", "actor"]
+        read_only_fields = fields
+
+
+class ReleaseRow(serializers.ModelSerializer):
+    url = Address("api-release", {"pk": "pk"})
+    model = Name()
+    package = Number(allow_null=True, help_text="null: the model was switched off")
+    digest = serializers.CharField(source="package.digest", read_only=True, allow_null=True, default=None)
+    environment = Name()
+    replaces = Number(allow_null=True, help_text="what was live before")
+    created_by = Person()
+
+    class Meta:
+        model = Release
+        fields = FIELDS
+        read_only_fields = fields
+
+
+class ReleaseShape(ReleaseRow):
+    events = EventShape(many=True, read_only=True)
+    gates = serializers.SerializerMethodField(help_text="what it must meet, and whether it does")
+    legal = serializers.SerializerMethodField(help_text="the moves that its state allows")
+    actions = serializers.SerializerMethodField(help_text="what can be called now: {abort: address, rollback: address}")
+
+    class Meta(ReleaseRow.Meta):
+        fields = [*FIELDS, "events", "gates", "legal", "actions"]
+        read_only_fields = fields
+
+    @extend_schema_field(GateShape(many=True))
+    def get_gates(self, release: Release) -> list[dict[str, Any]]:
+        return [asdict(gate) for gate in gates.check(release.package, release.environment)] if release.package else []
+
+    def get_legal(self, release: Release) -> list[str]:
+        return lifecycle.legal(release.state)
+
+    def get_actions(self, release: Release) -> dict[str, str]:
+        stops = "abort" in lifecycle.legal(release.state) and not release.is_rollback
+        able = {"abort": stops, "rollback": rollbacks.is_current(release)}
+        return {
+            action: reverse(f"api-release-{action}", args=[release.pk], request=self.context.get("request"))
+            for action, possible in able.items()
+            if possible
+        }
+
+
+class ReleaseQuery(Query):
+    model = Text(max_length=63, required=False)
+    environment = Text(max_length=63, required=False)
+    state = serializers.ChoiceField(Release.State.choices, required=False)
+    package = Whole(required=False, help_text="number of a package")
+    since = serializers.DateTimeField(required=False, help_text="made at or after this time")
+
+
+class ReleaseBody(Body):
+    model = Named(MLModel.objects.all())
+    package = Whole(help_text="number of the package")
+    environment = Named(Environment.objects.all())
+    strategy = Text(max_length=16, required=False, help_text="blue_green or recreate; else the environment's own")
+    reason = Text(max_length=500, required=False, allow_blank=True)
+    start_at = serializers.DateTimeField(required=False, allow_null=True, help_text="not before this time")
+
+
+class ReasonBody(Body):
+    reason = Text(max_length=500, help_text="stands in the history")
+
+
+class TakeBackBody(ReasonBody):
+    off = serializers.BooleanField(required=False, help_text="it may go off where no package is left to return to")
+
+
+class RollbackBody(TakeBackBody):
+    environment = Named(Environment.objects.all())
+    package = Whole(required=False, help_text="number of the package to return to; else the one that was live before")
+    leaving = Whole(required=False, help_text="number of the package to leave; 409 when another one decides by now")
+
+
+class Releases(Listing):
+    """Every release, newest first."""
+
+    serializer_class = ReleaseRow
+    query = ReleaseQuery
+
+    def rows(self) -> QuerySet:
+        lookups = {
+            "model": "model__name",
+            "environment": "environment__name",
+            "state": "state",
+            "package": "package__number",
+            "since": "created_at__gte",
+        }
+        return narrowed(every_release(), self.given, lookups)
+
+    @extend_schema(request=ReleaseBody, responses={201: ReleaseShape})
+    def post(self, request: Request) -> Response:
+        """Start a release: one package into one environment."""
+        given = self.body(ReleaseBody)
+        package = _package(given.pop("model"), given.pop("package"))
+        release = releases.promote(actor=self.person, package=package, **given)
+        return created(_shown(release.pk, request))
+
+
+class OneRelease(Endpoint):
+    @extend_schema(responses=ReleaseShape)
+    def get(self, request: Request, pk: str) -> Response:
+        """Look at one release: its events, its gates, and what may be done with it."""
+        get_object_or_404(Release, pk=pk)
+        return Response(_shown(int(pk), request))
+
+
+class Abort(Endpoint):
+    @extend_schema(request=ReasonBody, responses=ReleaseShape)
+    def post(self, request: Request, pk: str) -> Response:
+        """Stop a release before its switch has finished; the live package keeps the traffic."""
+        release = get_object_or_404(every_release(), pk=pk)
+        releases.abort(actor=self.person, release=release, **self.body(ReasonBody))
+        return Response(_shown(release.pk, request))
+
+
+class RollbackRelease(Endpoint):
+    @extend_schema(request=TakeBackBody, responses=ReleaseShape)
+    def post(self, request: Request, pk: str) -> Response:
+        """Take this release back; answers the release that decides now. Nothing ever holds this."""
+        release = get_object_or_404(every_release(), pk=pk)
+        back = rollbacks.take_back(actor=self.person, release=release, **self.body(TakeBackBody))
+        return Response(_shown(back.pk, request))
+
+
+class RollbackModel(Endpoint):
+    @extend_schema(request=RollbackBody, responses=ReleaseShape)
+    def post(self, request: Request, name: str) -> Response:
+        """Give the traffic back to the package before, or to the named one; answers the release that decides now."""
+        model, given = get_object_or_404(MLModel, name=name), self.body(RollbackBody)
+        named: dict[str, Any] = {
+            name: _package(model, given.pop(name)) for name in ("package", "leaving") if given.get(name)
+        }
+        release = rollbacks.roll_back(actor=self.person, model=model, **named, **given)
+        return Response(_shown(release.pk, request))
+
+
+class GateQuery(Query):
+    model = Named(MLModel.objects.all())
+    package = Whole(help_text="number of the package")
+    environment = Named(Environment.objects.all())
+
+
+class GatesShape(serializers.Serializer):
+    met = serializers.BooleanField(read_only=True, help_text="nothing stands in the way")
+    gates = GateShape(many=True, read_only=True)
+
+
+class Gates(Endpoint):
+    query = GateQuery
+
+    @extend_schema(responses=GatesShape)
+    def get(self, request: Request) -> Response:
+        """Ask what stands between a package and an environment."""
+        package = _package(self.given["model"], self.given["package"])
+        found = gates.check(package, self.given["environment"])
+        return Response(
+            {"met": all(gate.verdict == "pass" for gate in found), "gates": [asdict(gate) for gate in found]}
+        )
+
+
+def every_release() -> QuerySet[Release]:
+    return Release.objects.select_related("model", "package__model", "environment", "replaces", "created_by")
+
+
+def _package(model: MLModel, number: int) -> Package:
+    package = Package.objects.select_related("model").filter(model=model, number=number).first()
+    if package is None:
+        raise serializers.ValidationError({"package": [f"{model.name} has no package {number}."]})
+    return package
+
+
+def _shown(pk: int, request: Request) -> Any:
+    release = every_release().prefetch_related("events__actor").get(pk=pk)
+    return ReleaseShape(release, context={"request": request}).data

@@ -1,0 +1,53 @@
+"""Every address of the REST API, included at `api/`; their patterns let no odd text through to a query."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, re_path
+
+from releases.api import audit, docs, environments, intakes, keys, models, packages, releases, routes, tokens, traffic
+from releases.api.endpoint import Endpoint
+
+NAME = r"(?P<name>[a-z0-9][a-z0-9-]{0,62})"
+NUMBER = r"(?P<number>[0-9]{1,9})"
+PK = r"(?P<pk>[0-9]{1,18})"
+
+
+def at(route: str, view: type[Endpoint] | type[docs.Document] | type[docs.Docs], name: str) -> URLPattern:
+    return re_path(rf"^{route}\Z", view.as_view(), name=f"api-{name}")
+
+
+urlpatterns = [
+    at("schema/", docs.Document, "schema"),
+    at("docs/", docs.Docs, "docs"),
+    at("me/", tokens.Me, "me"),
+    at("tokens/", tokens.Tokens, "tokens"),
+    at(f"tokens/{PK}/", tokens.OneToken, "token"),
+    at("models/", models.Models, "models"),
+    at(f"models/{NAME}/", models.Model, "model"),
+    at(f"models/{NAME}/diff/", models.Diff, "diff"),
+    at(f"models/{NAME}/rollback/", releases.RollbackModel, "model-rollback"),
+    at(f"models/{NAME}/packages/", packages.ModelPackages, "model-packages"),
+    at(f"models/{NAME}/packages/{NUMBER}/", packages.OnePackage, "package"),
+    at("packages/", packages.AllPackages, "packages"),
+    at("intakes/", intakes.Intakes, "intakes"),
+    at(f"intakes/{PK}/", intakes.OneIntake, "intake"),
+    at("releases/", releases.Releases, "releases"),
+    at(f"releases/{PK}/", releases.OneRelease, "release"),
+    at(f"releases/{PK}/abort/", releases.Abort, "release-abort"),
+    at(f"releases/{PK}/rollback/", releases.RollbackRelease, "release-rollback"),
+    at("gates/", releases.Gates, "gates"),
+    at("routes/", routes.Routes, "routes"),
+    at("environments/", environments.Environments, "environments"),
+    at("environments/order/", environments.Order, "environment-order"),
+    at(f"environments/{NAME}/", environments.OneEnvironment, "environment"),
+    at(f"environments/{NAME}/table/", environments.Table, "environment-table"),
+    at(f"environments/{NAME}/tables/", environments.Tables, "environment-tables"),
+    at(f"environments/{NAME}/adoption/", environments.Adoption, "environment-adoption"),
+    at("keys/", keys.Keys, "keys"),
+    at(f"keys/{PK}/revoke/", keys.Revoke, "key-revoke"),
+    at("audit/", audit.Audit, "audit"),
+    at("audit/check/", audit.Check, "audit-check"),
+    at("traffic/", traffic.Traffic, "traffic"),
+    # Last, so that no other part's addresses may come after this file in the list of all addresses under `api/`.
+    re_path(r"^[\s\S]*\Z", docs.Nowhere.as_view(), name="api-nowhere"),
+]

@@ -1,0 +1,25 @@
+"""The tables, one file per noun."""
+
+from releases.models.audit import AuditRow
+from releases.models.counts import Count
+from releases.models.environments import Environment, PublishedTable, Route
+from releases.models.evidence import Evidence
+from releases.models.keys import AccessToken, ApiKey
+from releases.models.packages import Intake, MLModel, Package
+from releases.models.releases import Event, Release
+
+__all__ = [
+    "AccessToken",
+    "ApiKey",
+    "AuditRow",
+    "Count",
+    "Environment",
+    "Event",
+    "Evidence",
+    "Intake",
+    "MLModel",
+    "Package",
+    "PublishedTable",
+    "Release",
+    "Route",
+]

@@ -1,0 +1,26 @@
+"""Evidence: what a package has shown, where, and with which settings."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from releases.models.environments import Environment
+
+
+class Evidence(models.Model):
+    """One verdict about one package digest; environment is empty where it holds everywhere."""
+
+    digest = models.CharField(max_length=71)
+    environment = models.ForeignKey(Environment, models.PROTECT, null=True, related_name="+")
+    kind = models.CharField(max_length=32)
+    settings_digest = models.CharField(max_length=64, blank=True)
+    verdict = models.CharField(max_length=16)
+    at = models.DateTimeField()
+    reference = models.CharField(max_length=200, help_text="what it was taken from, such as `intake 12`")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["digest", "kind"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.digest[:15]}: {self.verdict}"

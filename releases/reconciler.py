@@ -1,0 +1,98 @@
+"""One step for one release: look, plan, move, publish. Safe to run twice, safe to miss."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from releases import gates, gateways, lifecycle, routes
+from releases.actions.releases import retire
+from releases.errors import LostRace
+from releases.models import Environment, Release, Route
+from releases.strategies import STRATEGIES, Plan, Seen
+
+
+def reconcile(release_id: int) -> Plan | None:
+    """Take the next small step of a release; returns the plan, or None once it has ended."""
+    release = Release.objects.select_related("environment", "package", "model").get(pk=release_id)
+    if not release.is_unfinished:
+        return None
+    now = timezone.now()
+    plan = STRATEGIES[release.strategy].plan(see(release, now))
+    try:
+        act(release, plan, now)
+    except LostRace:
+        return Plan("hold", "Another worker was first; look again.")
+    return plan
+
+
+def see(release: Release, now: datetime) -> Seen:
+    """Gather what a strategy may know. The only reader of clock, database and Redis on its behalf."""
+    route = Route.objects.get(model=release.model, environment=release.environment)
+    environment = Environment.objects.get(pk=release.environment_id)
+    beats = gateways.alive()
+    adoption = gateways.adoption(environment.name, environment.generation, beats)
+    digest = release.package.digest if release.package else ""
+    return Seen(
+        state=release.state,
+        step=release.step,
+        weight=release.weight,
+        stable_weight=release.stable_weight,
+        seconds_in_state=(now - release.state_since).total_seconds(),
+        seconds_in_step=(now - release.step_since).total_seconds(),
+        is_rollback=release.is_rollback,
+        seconds_to_start=(release.start_at - now).total_seconds() if release.start_at else 0.0,
+        has_stable=route.stable is not None,
+        paused=release.paused_at is not None,
+        unmet=_unmet(release),
+        gateways=adoption.gateways,
+        adopted=adoption.adopted,
+        load_error=gateways.load_error(environment.name, digest, beats),
+        watch_seconds=0.0 if release.is_rollback else float(environment.watch_seconds),
+    )
+
+
+def act(release: Release, plan: Plan, now: datetime) -> None:
+    """Carry the plan out: compare-and-swap, event, audit row and published table in one transaction."""
+    if plan.action == "hold":
+        if plan.reason != release.note:
+            Release.objects.filter(pk=release.pk, state=release.state).update(note=plan.reason[:500])
+        return
+    wanted = {"weight": plan.weight, "stable_weight": plan.stable_weight, "step": plan.step}
+    columns: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    with transaction.atomic():
+        routes.lock(release.environment)
+        if plan.action == "step":
+            lifecycle.swap(release, "step", at=now, reason=plan.reason, note=plan.reason, step_since=now, **columns)
+        else:
+            lifecycle.move(release, plan.action, at=now, reason=plan.reason, **columns, **_times(release, plan, now))
+        if plan.action == "finish":
+            _arrive(release, now)
+        routes.publish(release.environment, f"release {release.pk}: {plan.action}")
+
+
+def _unmet(release: Release) -> tuple[str, ...]:
+    """Gates hold the beginning only, and never a rollback."""
+    if release.state != Release.State.WAITING or release.is_rollback or release.package is None:
+        return ()
+    return tuple(gate.words for gate in gates.unmet(release.package, release.environment))
+
+
+def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:
+    if plan.action == "shift":
+        return {"off_at": now} if plan.weight == 0 else {"switched_at": now}
+    if plan.action in ("finish", "watch") and release.off_at and not release.on_at:
+        return {"on_at": now}
+    return {}
+
+
+def _arrive(release: Release, now: datetime) -> None:
+    """The released package becomes what is live; what was live becomes the way back."""
+    route = Route.objects.select_for_update().get(model=release.model, environment=release.environment)
+    if route.stable_id != release.package_id:
+        route.previous, route.stable, route.changed_at = route.stable, release.package, now
+        route.save()
+    retire(route, release, now)

@@ -1,0 +1,106 @@
+"""What a strategy sees, what it answers, and the steps that all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+PREPARE_SECONDS = 120.0  # a package that no gateway could load by then will not be loaded by waiting
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The world as it stands at one look. Times are seconds; weights are per cent; the clock is the caller's."""
+
+    state: str
+    step: int = 0
+    weight: float = 0.0
+    stable_weight: float = 100.0
+    seconds_in_state: float = 0.0
+    seconds_in_step: float = 0.0
+    seconds_to_start: float = 0.0
+    has_stable: bool = True
+    is_rollback: bool = False
+    paused: bool = False
+    unmet: tuple[str, ...] = ()
+    gateways: int = 1
+    adopted: int = 0
+    load_error: str = ""
+    watch_seconds: float = 0.0
+    checks: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def all_adopted(self) -> bool:
+        """Every live gateway of the environment reported the current table, and there is at least one."""
+        return 0 < self.gateways == self.adopted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The next small thing: an action of the lifecycle table, a change of step, or nothing ("hold"); and why."""
+
+    action: str
+    reason: str
+    weight: float | None = None
+    stable_weight: float | None = None
+    step: int | None = None
+
+
+class Strategy(Protocol):
+    """One way to bring a package into an environment."""
+
+    name: str
+    label: str
+    summary: str
+
+    def plan(self, seen: Seen) -> Plan:
+        """Answer what to do next and why; the same answer for the same sight."""
+        ...
+
+
+def hold(reason: str) -> Plan:
+    return Plan("hold", reason)
+
+
+def wait_to_begin(seen: Seen) -> Plan:
+    """Leave `waiting` only when its start time has come and nothing is unmet."""
+    if seen.seconds_to_start > 0:
+        return hold("Waits for its start time.")
+    if seen.unmet:
+        return hold("Waits: " + "; ".join(seen.unmet))
+    return Plan("begin", "Nothing is in its way.")
+
+
+def adoption(seen: Seen) -> str:
+    """Say in words how far the gateways are."""
+    if not seen.gateways:
+        return "No gateway of this environment is running."
+    return f"{seen.adopted} of {seen.gateways} gateways have adopted the table."
+
+
+def trouble(seen: Seen) -> str:
+    """Say why this step cannot succeed: a gateway that cannot load the package, or one that waited too long."""
+    if seen.load_error:
+        return f"A gateway could not load the package: {seen.load_error}"
+    # While watching, tables of other models come and are adopted a moment later: that is no trouble of this release.
+    late = seen.state != "watching" and seen.seconds_in_step > PREPARE_SECONDS
+    if late and seen.gateways and not seen.all_adopted:
+        return f"Not adopted after {PREPARE_SECONDS:.0f} s. {adoption(seen)}"
+    return ""
+
+
+def after_the_switch(seen: Seen) -> Plan:
+    """Finish a release that has all the traffic: watch it first where the environment asks for that.
+
+    A gateway can leave a package out after the switch, because it killed the process: then the traffic goes back. A
+    rollback has no way back of its own, so it goes on trying and says what is wrong.
+    """
+    if words := trouble(seen):
+        return hold(words) if seen.is_rollback else Plan("fail", words)
+    if not seen.all_adopted:
+        return hold(adoption(seen))
+    if seen.state == "shifting" and seen.watch_seconds > 0:
+        return Plan("watch", f"All gateways have switched; watching for {seen.watch_seconds:.0f} s.")
+    if seen.state == "watching" and seen.seconds_in_state < seen.watch_seconds:
+        return hold(f"Watching for {seen.watch_seconds - seen.seconds_in_state:.0f} s more.")
+    return Plan("finish", "All gateways answer with the new package.")
