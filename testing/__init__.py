@@ -1,0 +1,1 @@
+"""Test suites as a product feature, and the tools that call a gateway."""
