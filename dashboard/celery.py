@@ -1,0 +1,29 @@
+"""The Celery application: two queues (quick, long) and what beat starts."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+from celery import Celery
+from celery.exceptions import SecurityWarning
+
+# `up` says it once, in a sentence, when it runs as root; no pickle is accepted here in any case.
+warnings.filterwarnings("ignore", category=SecurityWarning)
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+app = Celery("slipway")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["releases", "testing"])
+app.conf.beat_schedule = {
+    "look again at every unfinished release": {"task": "releases.tasks.reconcile_all", "schedule": 1.0},
+    "write the route tables again": {"task": "releases.tasks.publish_all", "schedule": 5.0},
+    "roll counts up into the database": {"task": "releases.tasks.roll_up", "schedule": 30.0},
+    "take up intakes that lost their worker": {"task": "releases.tasks.resume_intakes", "schedule": 10.0},
+    "drop what is past its keeping time": {"task": "releases.tasks.prune", "schedule": 600.0},
+}
+app.conf.beat_scheduler = "dashboard.pulse:Scheduler"
+app.steps["consumer"].add("dashboard.pulse.Step")
+for entry in app.conf.beat_schedule.values():
+    # A tick that nobody took in time is worth nothing: the next one looks afresh.
+    entry["options"] = {"queue": "quick", "expires": max(2.0, entry["schedule"])}

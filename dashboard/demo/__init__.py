@@ -1,0 +1,1 @@
+"""The demo: real data, recipes that train real models, and the story told through the public REST API."""

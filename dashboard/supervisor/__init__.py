@@ -1,0 +1,1 @@
+"""Start every process of Slipway, keep it running, and stop it again."""

@@ -1,0 +1,127 @@
+"""A release in words: its state, its events, its facts, and how far the gateways are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard import figures
+from dashboard.cells import what
+from releases.gateways import Adoption
+from releases.models import Event, Release
+from releases.strategies import STRATEGIES
+
+S = Release.State
+# What is marked on the time axis of the charts.
+MARKS = {"shift": "switch", "step": "new one on", "finish": "live", "abort": "stopped", "fail": "rolled back"}
+NOTHING_OFF = "Nothing has to go off"
+TONES = {"finish": "good", "abort": "warn", "fail": "bad", "shift": "accent", "step": "accent", "watch": "accent"}
+
+
+def state(release: Release) -> str:
+    """Return the word whose look `states.py` knows: retired and rolled back are no states of the machine."""
+    if release.state == S.LIVE and release.retired_at:
+        return "retired"
+    if release.state == S.LIVE and release.package_id is None:
+        return "off"
+    return "paused" if release.paused_at and release.is_unfinished else release.state
+
+
+def row(release: Release) -> dict[str, Any]:
+    """Return a release as lists show it: {release, what, state, tone}."""
+    shown = state(release)
+    tone = "accent" if release.is_unfinished else {"live": "good", "failed": "bad", "aborted": "warn"}.get(shown, "")
+    return {"release": release, "what": what(release), "state": shown, "tone": tone}
+
+
+def event(each: Event, release: Release) -> dict[str, Any]:
+    """Return one event as `components/timeline.html` shows it."""
+    title = _title(each, release)
+    return {
+        "title": title,
+        "at": each.at,
+        "who": each.actor.get_username() if each.actor else "Slipway",
+        "tone": TONES.get(each.action, ""),
+        "detail": "" if title in (each.reason, NOTHING_OFF) else each.reason,
+    }
+
+
+def adoption(known: Adoption) -> str:
+    """Return how far the gateways are with the newest table."""
+    if not known.known:
+        return "Redis is away, so nobody can say how many gateways have adopted the table."
+    if not known.gateways:
+        return "No gateway of this environment is running."
+    noun = "gateway has" if known.gateways == 1 else "gateways have"
+    return f"{known.adopted} of {known.gateways} {noun} adopted the table." + "".join(f" {e}" for e in known.errors)
+
+
+def facts(release: Release) -> list[dict[str, Any]]:
+    """Return the strip of figures: how, since when, how long, and what was off for how long."""
+    strategy = STRATEGIES.get(release.strategy)
+    label = strategy.label if strategy else release.strategy
+    begun = release.created_at
+    found = [{"label": "Strategy", "value": "Rollback" if release.is_rollback else label}]
+    if release.ended_at:
+        took = (release.ended_at - begun).total_seconds()
+        found.append({"label": "Took", "value": figures.took(took), "note": "from the click to its end"})
+    if release.switched_at and release.ended_at and release.state == S.LIVE:
+        adopted = (release.ended_at - release.switched_at).total_seconds()
+        found.append({"label": "Switch", "value": figures.took(adopted), "note": "until every gateway had it"})
+    return found + _downtime(release)
+
+
+def about(release: Release) -> list[dict[str, Any]]:
+    """Return what a release is, as `components/pairs.html` shows it."""
+    new, old = release.package, release.replaces
+    strategy = STRATEGIES.get(release.strategy)
+    pairs = [
+        {"label": "Brings", "value": f"package {new.number}", "url": new.get_absolute_url()} if new else None,
+        {"label": "Digest", "value": new.digest, "digest": True} if new else None,
+        {"label": "Replaces", "value": f"package {old.number}", "url": old.get_absolute_url()} if old else None,
+        {"label": "Reason", "value": release.reason or "none given"},
+        {"label": "How", "value": _how(release, strategy.summary)} if strategy and not release.is_rollback else None,
+        {"label": "Start", "at": release.start_at} if release.start_at else None,
+        {"label": "Ended", "at": release.ended_at} if release.ended_at else None,
+        {"label": "Retired", "at": release.retired_at} if release.retired_at else None,
+    ]
+    return [pair for pair in pairs if pair]
+
+
+def _how(release: Release, summary: str) -> str:
+    """What the strategy does, or for the first package of a place that it has nothing to take off."""
+    return summary if release.replaces else "Nothing was live here, so the package is loaded and takes all calls."
+
+
+def _downtime(release: Release) -> list[dict[str, Any]]:
+    """Recreate's price, measured: from the old one going off until every gateway had the new one."""
+    if release.strategy != "recreate" or not release.off_at or release.replaces is None:
+        return []
+    if release.on_at:
+        seconds = (release.on_at - release.off_at).total_seconds()
+        return [{"label": "Off", "value": figures.took(seconds), "note": "calls got 503", "tone": "warn"}]
+    if release.is_unfinished:
+        return [{"label": "Off", "value": "now", "note": f"since {release.off_at:%H:%M:%S}", "tone": "warn"}]
+    return []
+
+
+def _title(each: Event, release: Release) -> str:
+    new = f"package {release.package.number}" if release.package else "nothing"
+    old = f"package {release.replaces.number}" if release.replaces else "nothing"
+    if each.action == "create":
+        return f"Rollback from {old} to {new}" if release.is_rollback else f"Release of {new} was asked for"
+    if each.action == "shift":
+        off = f"{old.capitalize()} goes off" if release.replaces else NOTHING_OFF
+        return off if each.weight == 0 else f"All traffic switched to {new}"
+    words = {
+        "begin": f"Loading {new} beside {old}" if release.replaces else f"Loading {new}",
+        "step": f"{new.capitalize()} comes on",
+        "watch": f"Every gateway has switched; watching {new}",
+        "finish": f"{new.capitalize()} is live" if release.package else "Switched off",
+        "abort": "Stopped",
+        "fail": "Rolled back" if each.actor_id else "Failed",
+        "pause": "Paused",
+        "resume": "Went on",
+    }
+    if each.action == "begin" and release.strategy == "recreate":
+        return "Began"
+    return words.get(each.action, each.action.capitalize())

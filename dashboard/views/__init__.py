@@ -1,0 +1,1 @@
+"""Pages: load, call a query or a verb, render; one file per word."""

@@ -1,0 +1,136 @@
+"""Promote, roll back, stop: first what would change, then the verb; every one works without a script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from dashboard import diffs
+from dashboard.answers import Stale, complain, explained
+from dashboard.forms.promotions import PromoteForm, ReasonForm, RollBackForm
+from dashboard.people import person
+from releases.actions import releases as verbs
+from releases.actions import rollbacks
+from releases.errors import Conflict, Refused
+from releases.models import Environment, MLModel, Package, Release
+from releases.queries import releases as queries
+from releases.rights import DEPLOY, require
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@page
+@explained
+def promote(request: HttpRequest, name: str) -> HttpResponse:
+    """What a promote would change, with its form; POST does it."""
+    given = request.GET if request.method != "POST" else request.POST
+    package = get_object_or_404(
+        Package.objects.select_related("model"), model__name=name, number=number(given, "package")
+    )
+    environment = get_object_or_404(Environment, name=given.get("environment", ""))
+    require(request.user, DEPLOY, environment)
+    switch = queries.switch(package, environment)
+    form = PromoteForm(posted(request), options=switch.options, initial=_first(switch))
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(_promote(request, switch, form))
+        except (Refused, Conflict) as error:
+            switch = queries.switch(package, environment)
+            complain(form, error)
+    context = {"switch": switch, "form": form, "diff": diffs.promote(switch), "conditions": diffs.conditions(switch)}
+    return render(request, "promote/page.html", context | diffs.words(switch), status=status(form))
+
+
+@page
+@explained
+def roll_back(request: HttpRequest, name: str, environment: str) -> HttpResponse:
+    """What a rollback would change, with its form; POST does it. Nothing ever holds a rollback but a missing reason."""
+    model, place = get_object_or_404(MLModel, name=name), get_object_or_404(Environment, name=environment)
+    require(request.user, DEPLOY, place)
+    way = queries.way_out(model, place)
+    form = RollBackForm(posted(request), way=way, initial={"seen": way.seen})
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(_roll_back(request, way, form))
+        except (Refused, Conflict) as error:
+            way = queries.way_out(model, place)
+            complain(form, error)
+    context = {"way": way, "form": form, "diff": diffs.roll_back(way), **diffs.back_words(way)}
+    return render(request, "roll_back/page.html", context, status=status(form))
+
+
+@page
+@explained
+def abort(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop a release before its switch has finished."""
+    release = get_object_or_404(Release.objects.select_related("model", "environment", "package", "replaces"), pk=pk)
+    require(request.user, DEPLOY, release.environment)
+    form = ReasonForm(posted(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            verbs.abort(actor=person(request), release=release, reason=form.cleaned_data["reason"])
+            messages.success(request, f"Release {release.pk} was stopped.")
+            return redirect(release)
+        except (Refused, Conflict) as error:
+            complain(form, error)
+    context = {"release": release, "form": form, "text": diffs.abort(release)}
+    return render(request, "release/abort.html", context, status=status(form))
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what was posted; an empty form that was posted is still a posted form."""
+    return request.POST if request.method == "POST" else None
+
+
+def number(given: Any, name: str) -> int:
+    """Return a number from the address or the form; 0, which no package has, for anything else."""
+    text = given.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+
+def status(form: Form) -> int:
+    """400 for wrong input, 409 for a state that forbids it, 200 otherwise."""
+    return getattr(form, "conflict", 0) or (400 if form.is_bound and form.errors else 200)
+
+
+def _first(switch: queries.Switch) -> dict[str, Any]:
+    possible = [option.name for option in switch.options if not option.reason]
+    wanted = switch.environment.default_strategy
+    return {"seen": switch.seen, "strategy": wanted if wanted in possible else next(iter(possible), "")}
+
+
+def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) -> Release:
+    given = form.cleaned_data
+    if given["seen"] and given["seen"] != switch.seen:
+        raise Stale(diffs.meanwhile(switch.stable, switch.running, switch.environment.name))
+    return verbs.promote(
+        actor=person(request),
+        package=switch.package,
+        environment=switch.environment,
+        strategy=given["strategy"],
+        reason=given["reason"],
+        start_at=given["start_at"],
+    )
+
+
+def _roll_back(request: HttpRequest, way: queries.Return, form: RollBackForm) -> Release:
+    """A stale page is told so here too: what it showed as the way back may be another package by now."""
+    given = form.cleaned_data
+    if given["seen"] and given["seen"] != way.seen:
+        raise Stale(diffs.meanwhile(way.stable, way.running, way.environment.name))
+    chosen = given.get("package")
+    package = get_object_or_404(Package, model=way.model, number=chosen) if chosen else None
+    return rollbacks.roll_back(
+        actor=person(request),
+        model=way.model,
+        environment=way.environment,
+        package=package,
+        leaving=way.leaving,
+        off=bool(given.get("confirm")),
+        reason=given["reason"],
+    )

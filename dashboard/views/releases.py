@@ -1,0 +1,100 @@
+"""Releases: the list with its filters, and one release as it happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from dashboard import steps, tellings
+from dashboard.cells import onward, parts, what
+from dashboard.forms.releases import ReleaseFilter
+from dashboard.measured import charts, compared
+from releases.lifecycle import legal
+from releases.models import Release
+from releases.queries import releases as queries
+from releases.queries import traffic
+from releases.rights import DEPLOY, may
+
+PER_PAGE = 25
+BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=10)
+RELATED = ("model", "environment", "package", "replaces", "created_by", "rolls_back__package")
+
+
+@require_safe
+def releases(request: HttpRequest) -> HttpResponse:
+    """All releases, newest first."""
+    form = ReleaseFilter(request.GET)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    page = Paginator(queries.filtered(**wanted), PER_PAGE).get_page(request.GET.get("page"))
+    rows = [tellings.row(release) for release in page]
+    context = {"form": form, "page": page, "rows": rows, "active": any(wanted.values())}
+    return render(request, "releases/page.html", context, status=200 if form.is_valid() else 400)
+
+
+@require_safe
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    """Where it stands, why, what may be done, what happened, and the traffic around it; `?part=` answers a fragment."""
+    found = get_object_or_404(Release.objects.select_related(*RELATED), pk=pk)
+    part = request.GET.get("part", "")
+    if part == "charts":
+        return render(request, "release/_charts.html", {"release": found, **_charts(found)})
+    if part == "history":
+        return render(request, "release/_history.html", {"release": found, **_history(found)})
+    context = {"release": found, **_standing(request, found)}
+    if part == "standing":
+        return render(request, "release/_standing.html", context)
+    return render(request, "release/page.html", context | _charts(found) | _history(found))
+
+
+def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
+    events = list(queries.events(found))
+    return {
+        "what": what(found),
+        "state": tellings.state(found),
+        "steps": steps.release(found, events, found.environment.watch_seconds),
+        "parts": parts(found) if found.is_unfinished else [],
+        "adoption": tellings.adoption(queries.adoption(found)) if found.is_unfinished else "",
+        "may_deploy": may(request.user, DEPLOY, found.environment),
+        "may_abort": "abort" in legal(found.state) and not found.is_rollback,
+        "may_roll_back": queries.is_current(found),
+        "end_tone": "bad" if found.state == "failed" else "warn",
+        "onward": _onward(request, found),
+        "next": queries.follows(found),
+    }
+
+
+def _onward(request: HttpRequest, found: Release) -> dict[str, str]:
+    """Where the package goes next, once it is live here and was not brought back by a rollback."""
+    if found.state != "live" or found.retired_at or found.is_rollback or found.package is None:
+        return {}
+    return onward(request.user, found.package)
+
+
+def _history(found: Release) -> dict[str, Any]:
+    events = [tellings.event(each, found) for each in queries.events(found)]
+    return {"events": events, "about": tellings.about(found)}
+
+
+def _charts(found: Release) -> dict[str, Any]:
+    """The last 15 minutes while it is fresh; afterwards the time around it."""
+    now = datetime.now(UTC)
+    start, end = found.created_at - BEFORE, min(now, (found.ended_at or now) + AFTER)
+    if found.is_unfinished or start >= now - traffic.LIVE_WINDOW:
+        start, end = now - traffic.LIVE_WINDOW, now
+    series = traffic.series(found.environment.name, found.model.name, start, end)
+    marks = [(event.at.timestamp(), tellings.MARKS.get(event.action, "")) for event in found.events.all()]
+    shown = charts(series, _roles(found), [mark for mark in marks if mark[1]])
+    facts = tellings.facts(found) + compared(series, found.package, found.replaces)
+    return {"charts": shown, "facts": facts, "chart_live": end >= now - timedelta(seconds=1)}
+
+
+def _roles(found: Release) -> dict[int, str]:
+    """The candidate is blue here too; a rollback returns to the stable one, and what it leaves was the candidate."""
+    arms = ("candidate", "stable") if found.is_rollback else ("stable", "candidate")
+    pairs = zip((found.replaces, found.package), arms, strict=True)
+    return {package.number: arm for package, arm in pairs if package}
