@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from dataclasses import replace
 
 from serving.gateway import addresses, keys
 from serving.gateway.addresses import Place
 from serving.gateway.messages import Headers, Problem, Reply, Request, error, value
-from serving.gateway.predicting import PROTOCOLS, Predictor, pinned
+from serving.gateway.predicting import Predictor, pinned
+from serving.gateway.protocols import PROTOCOLS
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
 VERSION = "0.1.0"
-RETRY, LATER = (b"retry-after", b"1"), (b"retry-after", b"5")
-LONGEST_ID = 128
+RETRY, LATER = ("retry-after", "1"), ("retry-after", "5")
+GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 
 
 class Gateway:
@@ -23,29 +25,30 @@ class Gateway:
 
     def __init__(self, live: Live, predictor: Predictor, boot: str) -> None:
         self._live, self._predictor = live, predictor
-        self._ids = (f"{boot}-{number:x}".encode() for number in itertools.count(1))
+        self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
 
     async def answer(self, request: Request) -> Reply:
         """Return the reply to any request; errors are JSON, and none is raised."""
+        place = addresses.read(request.path)
         try:
-            reply = await self._route(request, self._live.world)
+            reply = await self._route(request, place, self._live.world)
         except Problem as problem:
-            reply = error(problem.status, str(problem), problem.headers)
-        reply.headers.append((b"x-request-id", self._request_id(request)))
+            say = PROTOCOLS[place.protocol].error if place else error
+            reply = say(problem.status, str(problem), problem.headers)
+        reply.headers.append(("x-request-id", self._request_id(request)))
         return reply
 
-    async def _route(self, request: Request, world: World) -> Reply:
-        place = addresses.read(request.path)
+    async def _route(self, request: Request, place: Place | None, world: World) -> Reply:
         if place is None:
             raise Problem(404, "There is nothing at this address.")
         _check_method(request.method, place.method)
         if place.verb in ("live", "ready", "server"):
             return _server(place, world)
         live = _table(place, world)
-        key = keys.identify(live, request.headers.get(b"authorization"), time.time())
+        key = keys.identify(live, request.headers.get("authorization"), time.time())
         if place.verb == "models":
             names = [name for name in live.routes if keys.may_use(key, name)]
-            return PROTOCOLS[place.protocol].models(live, names)  # type: ignore[no-any-return]
+            return PROTOCOLS[place.protocol].models(live, names)
         return await self._model(request, place, live, key)
 
     async def _model(self, request: Request, place: Place, live: LiveTable, key: Key | None) -> Reply:
@@ -56,27 +59,25 @@ class Gateway:
             raise Problem(404, f"There is no model of this name in {live.table.environment}.")
         if place.method == "GET":
             return _describe(place, found)
-        _check_form(request.headers)
+        _check_form(request.headers, PROTOCOLS[place.protocol].FORMS)
         return await self._predictor.predict(request, place, live, found, _pin(request, place, key))
 
-    def _request_id(self, request: Request) -> bytes:
-        given = request.headers.get(b"x-request-id", b"")
-        kept = 0 < len(given) <= LONGEST_ID and all(32 < byte < 127 for byte in given)
-        return given if kept else next(self._ids)
+    def _request_id(self, request: Request) -> str:
+        given = request.headers.get("x-request-id")
+        return given if given and GOOD_ID.match(given) else next(self._ids)
 
 
 def _check_method(method: str, wanted: str) -> None:
     if method != wanted and not (method == "HEAD" and wanted == "GET"):
-        raise Problem(405, f"This address takes {wanted} only.", [(b"allow", wanted.encode())])
+        raise Problem(405, f"This address takes {wanted} only.", [("allow", wanted)])
 
 
-def _check_form(headers: Headers | dict[bytes, bytes]) -> None:
+def _check_form(headers: Headers, forms: frozenset[str]) -> None:
     """A missing content type is taken for JSON, a wrong one is refused."""
-    given = dict(headers)
-    form = given.get(b"content-type", b"application/json").partition(b";")[0].strip().lower()
-    if form != b"application/json":
-        raise Problem(415, "The body must be JSON: Content-Type: application/json.")
-    if given.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+    form = headers.get("content-type") or "application/json"
+    if form not in forms and form.partition(";")[0].strip().lower() not in forms:
+        raise Problem(415, f"The body must be sent with Content-Type: {' or '.join(sorted(forms))}.")
+    if (headers.get("content-encoding") or "identity").lower() != "identity":
         raise Problem(415, "A compressed body is not read here; send it plain.")
 
 
@@ -114,7 +115,7 @@ def _server(place: Place, world: World) -> Reply:
 def _describe(place: Place, found: LiveRoute) -> Reply:
     target = pinned(found, place.model, place.version) if place.version is not None else None
     if place.verb != "model-ready":
-        return PROTOCOLS[place.protocol].model(found, target)  # type: ignore[no-any-return]
+        return PROTOCOLS[place.protocol].model(found, target)
     if found.route.off and target is None:
         return Reply(503, b'{"error":"This model is switched off."}', value(None).headers)
     return value({"name": place.model, "ready": True})
@@ -122,8 +123,8 @@ def _describe(place: Place, found: LiveRoute) -> Reply:
 
 def _pin(request: Request, place: Place, key: Key | None) -> str | None:
     """Return the package that the request names, in its address or its header; raises Problem 403 without the right."""
-    header = request.headers.get(b"x-package")
-    pin = place.version if place.version is not None else header and header.decode("latin-1").strip()
+    header = request.headers.get("x-package")
+    pin = place.version if place.version is not None else header and header.strip()
     if pin and not keys.may_pin(key):
         raise Problem(403, "This API key may not choose the package.")
     return pin or None

@@ -35,7 +35,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers = dict(scope["headers"])
+        headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in reversed(scope["headers"])}
         try:
             body = await read_body(headers, receive, self._most)
         except Gone:
@@ -58,10 +58,10 @@ class Door:
                 self._recorder.finish(reply.call)
 
 
-async def read_body(headers: dict[bytes, bytes], receive: Receive, most: int) -> bytes:
+async def read_body(headers: dict[str, str], receive: Receive, most: int) -> bytes:
     """Return the whole body; raises TooLarge as soon as it is over `most` bytes, Gone when the client left."""
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > most:
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > most:
         raise TooLarge
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
@@ -87,11 +87,12 @@ def _within(body: bytes, most: int) -> bytes:
 
 async def hand_over(reply: Reply, send: Send) -> None:
     """Send the reply."""
-    headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+    headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in reply.headers]
+    headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 
 
 def _too_large(most: int) -> Reply:
     # What is left of the body would be read as the next request, so this connection ends here.
-    return error(413, f"The body is over the limit of {most // 2**20} MiB.", [(b"connection", b"close")])
+    return error(413, f"The body is over the limit of {most // 2**20} MiB.", [("connection", "close")])

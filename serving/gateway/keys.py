@@ -10,10 +10,10 @@ from serving.gateway.messages import Problem
 from serving.gateway.world import LiveTable
 from serving.routing import Key
 
-ASK = (b"www-authenticate", b'Bearer realm="slipway"')
+ASK = ("www-authenticate", 'Bearer realm="slipway"')
 
 
-def identify(live: LiveTable, authorization: bytes | None, now: float) -> Key | None:
+def identify(live: LiveTable, authorization: str | None, now: float) -> Key | None:
     """Return the caller's key, None for a keyless call where those are allowed; raises Problem 401."""
     if authorization is None:
         if live.table.keyless:
@@ -37,18 +37,18 @@ def may_pin(key: Key | None) -> bool:
     return key is None or key.pin
 
 
-def secret(authorization: bytes) -> bytes:
+def secret(authorization: str) -> bytes:
     """Return the key itself; raises Problem 401 when the header has another form."""
-    scheme, _, text = authorization.strip().partition(b" ")
-    if scheme.lower() == b"bearer" and text:
-        return text.strip()
-    if scheme.lower() == b"basic":
+    scheme, _, text = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer" and text:
+        return text.strip().encode("utf-8", "replace")
+    if scheme.lower() == "basic":
         return _password(text)
     raise Problem(401, "The Authorization header must be Bearer KEY, or Basic with the key as the password.", [ASK])
 
 
-def _password(text: bytes) -> bytes:
+def _password(text: str) -> bytes:
     try:
         return base64.b64decode(text.strip(), validate=True).partition(b":")[2]
-    except binascii.Error:
+    except (binascii.Error, ValueError):
         raise Problem(401, "The Basic authorization is not valid base64.", [ASK]) from None

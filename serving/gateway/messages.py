@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
 from serving.metrics.recorder import Call
 
-JSON = (b"content-type", b"application/json")
-Headers = list[tuple[bytes, bytes]]
+JSON = ("content-type", "application/json")
+Header = tuple[str, str]
+
+
+class Headers(Protocol):
+    """Headers by lower-case name; of several of one name, the first."""
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 @dataclass(slots=True)
 class Request:
-    """`headers` has lower-case names. `began` is when the body was complete (monotonic seconds)."""
+    """`began` is when the body was complete (monotonic seconds)."""
 
     method: str
     path: str
-    headers: dict[bytes, bytes]
+    headers: Headers
     body: bytes
     began: float
 
@@ -30,23 +37,23 @@ class Reply:
 
     status: int
     body: bytes
-    headers: Headers = field(default_factory=list)
+    headers: list[Header] = field(default_factory=list)
     call: Call | None = None
 
 
 class Problem(Exception):
     """An answer that is an error: its status, a sentence for people, and headers that belong to it."""
 
-    def __init__(self, status: int, words: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def __init__(self, status: int, words: str, headers: Iterable[Header] = ()) -> None:
         super().__init__(words)
         self.status, self.headers = status, list(headers)
 
 
-def error(status: int, words: str, headers: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
+def error(status: int, words: str, headers: Iterable[Header] = ()) -> Reply:
     """Return `{"error": words}`."""
     return Reply(status, msgspec.json.encode({"error": words}), [JSON, *headers])
 
 
-def value(found: object, headers: Iterable[tuple[bytes, bytes]] = ()) -> Reply:
+def value(found: object, headers: Iterable[Header] = ()) -> Reply:
     """Return a 200 with a JSON value."""
     return Reply(200, msgspec.json.encode(found), [JSON, *headers])

@@ -16,6 +16,7 @@ from serving import artefacts, runtimes
 from serving.artefacts import EXAMPLE, Manifest
 from serving.contract import Batch, Decoder
 from serving.gateway.journal import Journal
+from serving.gateway.messages import Request
 from serving.routing import Target
 from serving.runtimes import Answer, ModelError, Runtime
 
@@ -51,16 +52,16 @@ class Package:
         """Predict in the package's one thread; raises TimeoutError when that takes longer than `seconds`."""
         return await self._within(seconds, self._call_in_worker, batch)
 
-    async def read(self, body: bytes, parse: Callable[[Package, bytes], T], seconds: float) -> T:
-        """Return `parse(self, body)`; a large body is read in the package's thread, so that others are answered.
+    async def read(self, request: Request, parse: Callable[[Package, Request], T], seconds: float) -> T:
+        """Return `parse(self, request)`; a large body is read in the package's thread, so that others are answered.
 
         Raises what `parse` raises, and TimeoutError when a large body takes longer than `seconds`.
         """
-        if len(body) <= INLINE_BODY:
-            return parse(self, body)
+        if len(request.body) <= INLINE_BODY:
+            return parse(self, request)
         self.busy += 1
         try:
-            return await self._within(seconds, parse, self, body)
+            return await self._within(seconds, parse, self, request)
         finally:
             self.busy -= 1
 

@@ -6,20 +6,18 @@ import hashlib
 import random
 import time
 from collections import Counter
-from typing import Any
 
 from serving.contract import Batch, ContractError
 from serving.gateway.addresses import Place
-from serving.gateway.messages import JSON, Problem, Reply, Request, error
+from serving.gateway.messages import Problem, Reply, Request
 from serving.gateway.pool import Package
-from serving.gateway.protocols import v1, v2
+from serving.gateway.protocols import PROTOCOLS
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.metrics.histogram import number_bucket, probability_bucket
 from serving.metrics.recorder import REFUSED, TIMEOUT, Call, Recorder
 from serving.routing import Target
 from serving.runtimes import Answer, ModelError
 
-PROTOCOLS: dict[str, Any] = {"v1": v1, "v2": v2}
 # The arm of a request that named its package: it was not chosen by the weights, so no judge may count it.
 PINNED = "pinned"
 EXCEPTION, BAD_ANSWER = "exception", "answer"
@@ -46,22 +44,22 @@ class Predictor:
         finally:
             package.busy -= 1
         reply.call = call
-        reply.headers += [(b"x-package", b"%d" % target.package), (b"x-package-digest", target.digest.encode())]
+        reply.headers += [("x-package", str(target.package)), ("x-package-digest", target.digest)]
         return reply
 
     async def _answer(self, request: Request, place: Place, target: Target, package: Package, call: Call) -> Reply:
         protocol = PROTOCOLS[place.protocol]
         try:
-            batch, asked = await package.read(request.body, protocol.parse, left(call.began, call.deadline))
+            batch, asked = await package.read(request, protocol.parse, left(call.began, call.deadline))
             answer = await ask(package, batch, call)
             call.score = score(answer)
-            return Reply(200, protocol.encode(target, place.model, package, answer, asked), [JSON])
+            return protocol.encode(target, place.model, package, answer, asked)
         except ContractError as problem:
             call.outcome = REFUSED
-            return protocol.refuse(problem)  # type: ignore[no-any-return]
+            return protocol.refuse(problem)
         except TimeoutError:
             call.outcome = TIMEOUT
-            return error(504, f"The model did not answer within {call.deadline:g} s.")
+            return protocol.error(504, f"The model did not answer within {call.deadline:g} s.")
         except Exception as failure:
             # A model may raise anything; it is an error of its arm, and the client learns no more than that.
             return self._failed(failure, place, target, call)
@@ -70,7 +68,7 @@ class Predictor:
         call.outcome = BAD_ANSWER if isinstance(failure, ModelError) else EXCEPTION
         self.failures[place.model, target.package, type(failure).__name__] += 1
         words = str(failure) if isinstance(failure, ModelError) else "The model failed on this request."
-        return error(500, words)
+        return PROTOCOLS[place.protocol].error(500, words)
 
 
 async def ask(package: Package, batch: Batch, call: Call) -> Answer:
@@ -90,11 +88,9 @@ async def choose(request: Request, place: Place, found: LiveRoute, pin: str | No
     if pin is not None:
         return pinned(found, place.model, pin), PINNED
     if found.lost:
-        raise Problem(
-            503, f"This gateway cannot load {place.model} at the moment; try again.", [(b"retry-after", b"5")]
-        )
+        raise Problem(503, f"This gateway cannot load {place.model} at the moment; try again.", [("retry-after", "5")])
     if found.route.off:
-        raise Problem(503, f"{place.model} is switched off at the moment.", [(b"retry-after", b"5")])
+        raise Problem(503, f"{place.model} is switched off at the moment.", [("retry-after", "5")])
     return found.route.pick(await chance(request, place, found))
 
 
@@ -109,7 +105,8 @@ def pinned(found: LiveRoute, model: str, pin: str) -> Target:
 
 async def chance(request: Request, place: Place, found: LiveRoute) -> float:
     """Return a number in [0, 1): the same for the same sticky key, else random."""
-    key = request.headers.get(b"x-route-key")
+    given = request.headers.get("x-route-key")
+    key = None if given is None else given.encode("latin-1", "replace")
     if key is None and found.route.sticky:
         key = await _sticky_field(request, place, found, found.route.sticky)
     if key is None:
@@ -125,7 +122,7 @@ async def _sticky_field(request: Request, place: Place, found: LiveRoute, name: 
         return None
     package, parse = found.packages[stable.digest], PROTOCOLS[place.protocol].parse
     try:
-        batch, _ = await package.read(request.body, parse, left(request.began, found.route.deadline))
+        batch, _ = await package.read(request, parse, left(request.began, found.route.deadline))
     except (ContractError, TimeoutError):
         return None
     return repr(batch.columns[name][:1].tolist()).encode() if name in batch.columns else None

@@ -7,21 +7,24 @@ from typing import Any
 import msgspec
 
 from serving.contract import Batch, ContractError
-from serving.gateway.messages import JSON, Reply, value
+from serving.gateway.messages import JSON, Reply, Request, error, value
 from serving.gateway.pool import Package
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
 
+__all__ = ["FORMS", "encode", "error", "model", "models", "parse", "predictions", "refuse"]
+FORMS = frozenset({"application/json"})
 
-def parse(package: Package, body: bytes) -> tuple[Batch, None]:
+
+def parse(package: Package, request: Request) -> tuple[Batch, None]:
     """Return the batch; raises ContractError."""
-    return package.decoder.decode_v1(body), None
+    return package.decoder.decode_v1(request.body), None
 
 
-def encode(target: Target, model: str, package: Package, answer: Answer, asked: None) -> bytes:
-    """Return the body of a prediction: numbers, or a label with its probabilities by class."""
-    return msgspec.json.encode({"predictions": predictions(answer)})
+def encode(target: Target, model: str, package: Package, answer: Answer, asked: None) -> Reply:
+    """Return a prediction: numbers, or a label with its probabilities by class."""
+    return value({"predictions": predictions(answer)})
 
 
 def predictions(answer: Answer) -> list[Any]:

@@ -8,19 +8,21 @@ import msgspec
 
 from serving.contract import Batch, ContractError
 from serving.contract import Request as Asked
-from serving.gateway.messages import Problem, Reply, error, value
+from serving.gateway.messages import Problem, Reply, Request, error, value
 from serving.gateway.pool import Package
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
 
+__all__ = ["FORMS", "encode", "error", "model", "models", "outputs", "parse", "refuse"]
+FORMS = frozenset({"application/json"})
 PLATFORMS = {"onnx": "onnx_onnxv1", "sklearn": "sklearn_skops"}
 LABEL, PROBABILITIES = "label", "probabilities"
 
 
-def parse(package: Package, body: bytes) -> tuple[Batch, Asked]:
+def parse(package: Package, request: Request) -> tuple[Batch, Asked]:
     """Return the batch and the request; raises ContractError."""
-    asked = package.decoder.decode_v2(body)
+    asked = package.decoder.decode_v2(request.body)
     known = [item["name"] for item in outputs(package)]
     if unknown := [name for name in asked.outputs or () if name not in known]:
         words = f"{len(unknown)} of the outputs asked for do not exist; there are {', '.join(known)}"
@@ -28,14 +30,14 @@ def parse(package: Package, body: bytes) -> tuple[Batch, Asked]:
     return asked.batch, asked
 
 
-def encode(target: Target, model: str, package: Package, answer: Answer, asked: Asked) -> bytes:
-    """Return the body of an inference response, with the outputs asked for, in their order."""
+def encode(target: Target, model: str, package: Package, answer: Answer, asked: Asked) -> Reply:
+    """Return an inference response, with the outputs asked for, in their order."""
     found = {item["name"]: item for item in _tensors(package, answer)}
     chosen = asked.outputs if asked.outputs is not None else tuple(found)
     body: dict[str, Any] = {"model_name": model, "model_version": str(target.package)}
     if asked.id is not None:
         body["id"] = asked.id
-    return msgspec.json.encode({**body, "outputs": [found[name] for name in chosen]})
+    return value({**body, "outputs": [found[name] for name in chosen]})
 
 
 def refuse(problem: ContractError) -> Reply:
