@@ -1,6 +1,6 @@
 """The contract of a model: its signature, compiled to a strict decoder that every way of serving shares."""
 
-from serving.contract.batch import Batch
+from serving.contract.batch import Batch, join
 from serving.contract.compatibility import differences
 from serving.contract.decoder import Decoder
 from serving.contract.errors import ContractError, Detail
@@ -18,4 +18,5 @@ __all__ = [
     "Signature",
     "SignatureError",
     "differences",
+    "join",
 ]

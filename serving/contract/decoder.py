@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import UNSET
 
 from serving.contract import compiling, explaining, tensors
-from serving.contract.batch import MOST_ROWS, Batch, refuse_many
+from serving.contract.batch import MOST_ROWS, Batch, Layout, refuse_many
 from serving.contract.errors import whole
 from serving.contract.signature import Signature
 from serving.contract.tensors import Request
@@ -25,6 +25,8 @@ class Decoder:
         self.fields = signature.inputs
         self._named, self._plain = map(msgspec.json.Decoder, compiling.envelopes(self.fields))
         self._v2 = tensors.TensorDecoder(self.fields)
+        self._layout = Layout(self.fields)
+        self._optional = any(not field.required for field in self.fields)
         self._texts = [i for i, field in enumerate(self.fields) if field.type == "string"]
 
     def decode_v1(self, body: bytes) -> Batch:
@@ -50,7 +52,7 @@ class Decoder:
         refuse_many(len(instances), most)
         if self.signature.tensor:
             self._refuse_doubled(body, 2)
-            return self._batch([instances])
+            return self._tensor(instances)
         return self._columns(instances, body, named=False)
 
     def decode_v2(self, body: bytes) -> Request:
@@ -64,26 +66,23 @@ class Decoder:
         return self._read(msgspec.json.encode({"instances": plain}), math.inf)
 
     def _columns(self, instances: list[Any], body: bytes, *, named: bool) -> Batch:
-        values = list(zip(*map(msgspec.structs.astuple, instances), strict=True))
+        rows = [msgspec.structs.astuple(instance) for instance in instances]
         # A field left out is UNSET, so that a null that was sent still explains the name before it.
-        names = sum(len(column) - column.count(UNSET) for column in values) if named else 0
-        values = [_nulls(column) for column in values]
-        texts = sum(len(values[i]) - values[i].count(None) for i in self._texts)
+        gaps = sum(row.count(UNSET) for row in rows) if self._optional else 0
+        names = len(rows) * len(self.fields) - gaps if named else 0
+        if gaps:
+            rows = [tuple(None if value is UNSET else value for value in row) for row in rows]
+        texts = sum(row[i] is not None for row in rows for i in self._texts) if self._texts else 0
         self._refuse_doubled(body, 2 + 2 * names + 2 * texts)
-        return self._batch(values)
+        if self.signature.tensor:
+            return self._tensor([row[0] for row in rows])
+        return Batch.laid_out(self._layout, rows)
 
-    def _batch(self, values: Sequence[Any]) -> Batch:
-        pairs = zip(self.fields, values, strict=True)
-        columns = {field.name: np.array(column, field.kind.dtype) for field, column in pairs}
-        return Batch(len(values[0]), columns)
+    def _tensor(self, values: list[Any]) -> Batch:
+        only = self.fields[0]
+        return Batch(len(values), {only.name: np.array(values, only.kind.dtype)})
 
     def _refuse_doubled(self, body: bytes, quotes: int) -> None:
         """A name given twice shows as more quotation marks than the accepted values explain; then look closely."""
         if body.count(b'"') != quotes or b"\\" in body:
             explaining.refuse_v1(body, self.fields)
-
-
-def _nulls(column: tuple[Any, ...]) -> tuple[Any, ...]:
-    if UNSET not in column:
-        return column
-    return tuple(None if value is UNSET else value for value in column)

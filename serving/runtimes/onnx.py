@@ -33,22 +33,28 @@ class OnnxRuntime:
         self._outputs = _outputs(session, manifest)
         self.probable = len(self._outputs) > 1
         inputs = session.get_inputs()
-        self._feeds = _feeds(inputs, [field.name for field in signature.inputs], manifest)
+        self._matrix, self._feeds = _feeds(inputs, [field.name for field in signature.inputs])
         optional = {field.name for field in signature.inputs if not field.required}
-        self._gaps = {name for name, sources, dtype, _ in self._feeds if dtype is np.object_ and optional & {*sources}}
+        self._gaps = {name for name, source, dtype, _ in self._feeds if dtype is np.object_ and source in optional}
 
     def predict(self, batch: Batch) -> Answer:
-        columns, rows = batch.columns, batch.rows
-        feeds = {}
-        for name, sources, dtype, flat in self._feeds:
-            values = columns[sources[0]] if len(sources) == 1 else np.column_stack([columns[name] for name in sources])
-            if values.ndim == 1 and not flat:
-                values = values.reshape(rows, 1)
-            feeds[name] = _texts(values) if name in self._gaps else values.astype(dtype, copy=False)
-        found = self._session.run(self._outputs, feeds)
+        rows = batch.rows
+        found = self._session.run(self._outputs, self._fed(batch))
         if not self._classifier:
             return numbers(found[0], rows)
         return choices(found[0], found[1] if len(found) > 1 else None, self._classes or [], rows)
+
+    def _fed(self, batch: Batch) -> dict[str, np.ndarray]:
+        if self._matrix is not None:
+            name, dtype = self._matrix
+            return {name: batch.matrix(dtype)}
+        feeds, columns = {}, batch.columns
+        for name, source, dtype, flat in self._feeds:
+            values = columns[source]
+            if values.ndim == 1 and not flat:
+                values = values.reshape(batch.rows, 1)
+            feeds[name] = _texts(values) if name in self._gaps else values.astype(dtype, copy=False)
+        return feeds
 
     def close(self) -> None:
         self._session = None
@@ -67,21 +73,24 @@ def load_onnx(path: Path, manifest: Manifest, signature: Signature) -> OnnxRunti
     return OnnxRuntime(session, manifest, signature)
 
 
-def _feeds(inputs: Any, names: list[str], manifest: Manifest) -> list[tuple[str, list[str], Any, bool]]:
-    """Return, per input of the graph: its name, the columns that fill it, its type, and whether it is flat."""
+Feed = tuple[str, str, Any, bool]
+
+
+def _feeds(inputs: Any, names: list[str]) -> tuple[tuple[str, Any] | None, list[Feed]]:
+    """Return the one input that takes all columns as a matrix with its type, or how each input is fed.
+
+    Per input of the graph: its name, the column that fills it, its type, and whether it is flat.
+    """
     wanted = [item.name for item in inputs]
     if unknown := [item.type for item in inputs if item.type not in DTYPES]:
         raise ModelError(f"The ONNX model wants inputs of the type {unknown[0]}, which is not served.")
     if len(wanted) == 1 and len(names) > 1:
-        sources = [names]
-    elif set(wanted) == set(names):
-        sources = [[name] for name in wanted]
-    elif len(wanted) == len(names):
-        sources = [[name] for name in names]
-    else:
+        return (wanted[0], DTYPES[inputs[0].type]), []
+    if len(wanted) != len(names):
         raise ModelError(f"The ONNX model has {len(wanted)} inputs, its signature {len(names)}.")
+    sources = wanted if set(wanted) == set(names) else names
     pairs = zip(inputs, sources, strict=True)
-    return [(item.name, source, DTYPES[item.type], len(item.shape) == 1) for item, source in pairs]
+    return None, [(item.name, source, DTYPES[item.type], len(item.shape) == 1) for item, source in pairs]
 
 
 def _outputs(session: Any, manifest: Manifest) -> list[str]:

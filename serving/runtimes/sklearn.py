@@ -78,7 +78,7 @@ def _frame(batch: Batch) -> pd.DataFrame:
 
 
 def _matrix(batch: Batch) -> np.ndarray:
-    return np.column_stack(list(batch.columns.values()))
+    return batch.matrix(None)
 
 
 def _last(model: Any) -> Any:
