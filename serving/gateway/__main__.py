@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 
-import uvicorn
 import uvloop
 
+from serving.gateway import server
 from serving.gateway.answer import Gateway
-from serving.gateway.asgi import Door
+from serving.gateway.asgi import AsgiDoor
 from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_config
 from serving.gateway.disk import Disk
 from serving.gateway.heart import Heart
 from serving.gateway.journal import Journal
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
+from serving.gateway.rsgi import RsgiDoor
 from serving.gateway.world import Live
 from serving.metrics.recorder import Pending, Recorder
 from serving.sync import Follower
 
-GRACE_SECONDS, LAST_WORDS_SECONDS = 2, 0.7
+LAST_WORDS_SECONDS = 0.7
+# A worker thread that computes gives way to the event loop this often.
+SWITCH_SECONDS = 0.0005
 log = logging.getLogger("slipway.gateway")
 
 
@@ -44,17 +45,25 @@ class Process:
         self.follower = Follower(config, self.live, self.pool, self.disk, self.journal, lambda: self.heart.nudge())
         self.heart = Heart(config, self.boot, self.follower.states, self._written)
         self.predictor = Predictor(self.recorder)
-        self.door = Door(Gateway(self.live, self.predictor, self.boot), self.recorder)
+        self.gateway = Gateway(self.live, self.predictor, self.boot)
+        self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
-    async def serve(self, listener: socket.socket) -> None:
+    def _server(self) -> tuple[server.Server, Callable[[], None]]:
+        """The server with its door, and what the door wants to be done once a second."""
+        if self.config.server == "uvicorn":
+            return server.UvicornServer(self.config, AsgiDoor(self.gateway, self.recorder)), lambda: None
+        door = RsgiDoor(self.gateway, self.recorder)
+        return server.GranianServer(self.config, door), door.sweep
+
+    async def serve(self) -> None:
         """Answer until a signal comes, then finish what is in flight."""
         self._loop = asyncio.get_running_loop()
         following, beating = self._thread(self.follower.run), self._thread(self.heart.run)
         following.start()
         beating.start()
         ticking = asyncio.create_task(self._tick())
-        await uvicorn.Server(_server_config(self.door)).serve(sockets=[listener])
+        await server.until_signal(self.server)
         ticking.cancel()
         self._offer()
         self._stop.set()
@@ -71,6 +80,7 @@ class Process:
         while True:
             await asyncio.sleep(1.0 - time.time() % 1.0 + 0.005)
             self._offer()
+            self._sweep_door()
             for (model, package, name), count in self.predictor.failures.items():
                 log.warning("%s, package %d: %d requests failed with %s.", model, package, count, name)
             self.predictor.failures.clear()
@@ -84,56 +94,31 @@ class Process:
             self._loop.call_soon_threadsafe(self.recorder.written, cells)
 
 
-def _server_config(door: Door) -> uvicorn.Config:
-    return uvicorn.Config(
-        door,
-        loop="none",
-        http="httptools",
-        lifespan="off",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-
-def listen(config: Config) -> socket.socket:
-    """Return the listening socket; raises ConfigError when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((config.host, config.port))
-        listener.listen(2048)
-    except OSError as error:
-        why = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
-        raise ConfigError(f"GATEWAY_BIND={config.host}:{config.port} cannot be used: {why}.") from error
-    listener.setblocking(False)
-    return listener
-
-
 def main() -> int:
     """Return the exit code: 0 after a stop in good order, 78 for a setting that cannot be started with."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         config = read_config()
-        listener = listen(config)
+        server.check_address(config)
     except ConfigError as error:
         log.error("%s", error)
         return WRONG_SETTING
     if config.nice:
         os.nice(config.nice)
-    # uvicorn raises the signal again when it has stopped; by then everything is done, so nothing must happen.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    server.allow_many_connections()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # A signal that comes before the event loop or after it changes nothing: there is nothing left to finish.
+    for number in server.SIGNALS:
         signal.signal(number, lambda *_: None)
     log.info("%s answers at %s.", config.name, config.address)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(Process(config).serve(listener))
+        runner.run(_run(config))
     return 0
+
+
+async def _run(config: Config) -> None:
+    await Process(config).serve()
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ from dataclasses import replace
 from serving.gateway import addresses, keys
 from serving.gateway.addresses import Place
 from serving.gateway.messages import Headers, Problem, Reply, Request, error, value
-from serving.gateway.predicting import Predictor, pinned
+from serving.gateway.predicting import Predictor, Way, pinned
 from serving.gateway.protocols import PROTOCOLS
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
 VERSION = "0.1.0"
 RETRY, LATER = ("retry-after", "1"), ("retry-after", "5")
+MOST_WAYS = 4096
 GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 
 
@@ -26,45 +27,80 @@ class Gateway:
     def __init__(self, live: Live, predictor: Predictor, boot: str) -> None:
         self._live, self._predictor = live, predictor
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
+        self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
     async def answer(self, request: Request) -> Reply:
         """Return the reply to any request; errors are JSON, and none is raised."""
-        place = addresses.read(request.path)
         try:
-            reply = await self._route(request, place, self._live.world)
+            reply = await self._answer(request)
         except Problem as problem:
-            say = PROTOCOLS[place.protocol].error if place else error
-            reply = say(problem.status, str(problem), problem.headers)
+            reply = _say(request.path, problem)
         reply.headers.append(("x-request-id", self._request_id(request)))
         return reply
 
-    async def _route(self, request: Request, place: Place | None, world: World) -> Reply:
+    async def _answer(self, request: Request) -> Reply:
+        way = self._known(request) or self._find(request, self._live.world)
+        if isinstance(way, Reply):
+            return way
+        _check_form(request.headers, way.door.FORMS)
+        return await self._predictor.predict(request, way, _pin(request, way.place, way.key))
+
+    def _known(self, request: Request) -> Way | None:
+        """The way of an earlier prediction with this address and key, while the tables and the key are as they were."""
+        if self._world is not self._live.world:
+            self._world, self._ways = self._live.world, {}
+        way = self._ways.get((request.path, request.headers.get("authorization")))
+        if way is None or request.method != "POST":
+            return None
+        expires = None if way.key is None else way.key.expires
+        return way if expires is None or expires > time.time() else None
+
+    def _find(self, request: Request, world: World) -> Way | Reply:
+        """Return the way of a prediction, or the reply to anything else; raises Problem."""
+        place = addresses.read(request.path)
         if place is None:
             raise Problem(404, "There is nothing at this address.")
         _check_method(request.method, place.method)
         if place.verb in ("live", "ready", "server"):
             return _server(place, world)
         live = _table(place, world)
-        key = keys.identify(live, request.headers.get("authorization"), time.time())
+        authorization = request.headers.get("authorization")
+        key = keys.identify(live, authorization, time.time())
         if place.verb == "models":
             names = [name for name in live.routes if keys.may_use(key, name)]
             return PROTOCOLS[place.protocol].models(live, names)
-        return await self._model(request, place, live, key)
-
-    async def _model(self, request: Request, place: Place, live: LiveTable, key: Key | None) -> Reply:
-        if not keys.may_use(key, place.model):
-            raise Problem(403, "This API key is not for this model.")
-        found = live.routes.get(place.model)
-        if found is None:
-            raise Problem(404, f"There is no model of this name in {live.table.environment}.")
+        found = _model(place, live, key)
         if place.method == "GET":
             return _describe(place, found)
-        _check_form(request.headers, PROTOCOLS[place.protocol].FORMS)
-        return await self._predictor.predict(request, place, live, found, _pin(request, place, key))
+        way = Way(place, PROTOCOLS[place.protocol], live, found, key)
+        self._keep(request.path, authorization, way)
+        return way
+
+    def _keep(self, path: str, authorization: str | None, way: Way) -> None:
+        """Only what was found is kept, so that strangers cannot fill it; a flood of good keys starts it afresh."""
+        if len(self._ways) >= MOST_WAYS:
+            self._ways.clear()
+        self._ways[path, authorization] = way
 
     def _request_id(self, request: Request) -> str:
         given = request.headers.get("x-request-id")
         return given if given and GOOD_ID.match(given) else next(self._ids)
+
+
+def _say(path: str, problem: Problem) -> Reply:
+    """Every protocol has its own form of an error."""
+    place = addresses.read(path)
+    say = PROTOCOLS[place.protocol].error if place else error
+    return say(problem.status, str(problem), problem.headers)
+
+
+def _model(place: Place, live: LiveTable, key: Key | None) -> LiveRoute:
+    if not keys.may_use(key, place.model):
+        raise Problem(403, "This API key is not for this model.")
+    found = live.routes.get(place.model)
+    if found is None:
+        raise Problem(404, f"There is no model of this name in {live.table.environment}.")
+    return found
 
 
 def _check_method(method: str, wanted: str) -> None:

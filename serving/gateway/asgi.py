@@ -1,7 +1,8 @@
-"""The raw ASGI door: read a body of bounded size, answer it, hand the reply over, close the count."""
+"""The raw ASGI door: read a body of bounded size and time, answer it, hand the reply over, close the count."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,24 +10,20 @@ from typing import Any
 
 from serving.gateway.answer import Gateway
 from serving.gateway.messages import Reply, Request, error
+from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, too_large, too_slow
 from serving.metrics.recorder import Recorder
 
-MOST_BODY = 8 * 2**20
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = logging.getLogger("slipway.gateway")
 
 
-class TooLarge(Exception):
-    """The body is over the limit."""
-
-
 class Gone(Exception):
     """The client went away before its body was complete."""
 
 
-class Door:
+class AsgiDoor:
     """An ASGI application."""
 
     def __init__(self, gateway: Gateway, recorder: Recorder, most: int = MOST_BODY) -> None:
@@ -35,54 +32,58 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in reversed(scope["headers"])}
         try:
-            body = await read_body(headers, receive, self._most)
+            reply = await self._reply(scope, receive)
         except Gone:
             return
-        except TooLarge:
-            await hand_over(_too_large(self._most), send)
-            return
-        await self._answer(Request(scope["method"], scope["path"], headers, body, time.monotonic()), send)
-
-    async def _answer(self, request: Request, send: Send) -> None:
-        try:
-            reply = await self._gateway.answer(request)
-        except Exception:
-            log.exception("A request could not be answered.")
-            reply = error(500, "The gateway could not answer this request.")
         try:
             await hand_over(reply, send)
         finally:
             if reply.call is not None:
                 self._recorder.finish(reply.call)
 
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in reversed(scope["headers"])}
+        try:
+            body = await read_body(headers, receive, self._most)
+            return await self._gateway.answer(Request(scope["method"], scope["path"], headers, body, time.monotonic()))
+        except TooLarge:
+            return too_large(self._most)
+        except TimeoutError:
+            return too_slow()
+        except Gone:
+            raise
+        except Exception:
+            log.exception("A request could not be answered.")
+            return error(500, "The gateway could not answer this request.")
+
 
 async def read_body(headers: dict[str, str], receive: Receive, most: int) -> bytes:
-    """Return the whole body; raises TooLarge as soon as it is over `most` bytes, Gone when the client left."""
+    """Return the whole body; raises TooLarge as soon as it is over `most` bytes, TimeoutError, Gone."""
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > most:
         raise TooLarge
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
-        return _within(message.get("body", b""), most)
+        body: bytes = message.get("body", b"")
+        if len(body) > most:
+            raise TooLarge
+        return body
+    async with asyncio.timeout(BODY_SECONDS):
+        return await _rest(message, receive, most)
+
+
+async def _rest(message: MutableMapping[str, Any], receive: Receive, most: int) -> bytes:
     chunks: list[bytes] = []
-    size = 0
     while message["type"] == "http.request":
         chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > most:
+        most -= len(chunks[-1])
+        if most < 0:
             raise TooLarge
         if not message.get("more_body"):
             return b"".join(chunks)
         message = await receive()
     raise Gone
-
-
-def _within(body: bytes, most: int) -> bytes:
-    if len(body) > most:
-        raise TooLarge
-    return body
 
 
 async def hand_over(reply: Reply, send: Send) -> None:
@@ -91,8 +92,3 @@ async def hand_over(reply: Reply, send: Send) -> None:
     headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-def _too_large(most: int) -> Reply:
-    # What is left of the body would be read as the next request, so this connection ends here.
-    return error(413, f"The body is over the limit of {most // 2**20} MiB.", [("connection", "close")])

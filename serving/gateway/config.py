@@ -10,6 +10,7 @@ from pathlib import Path
 from serving.routing import NAME, RESERVED
 
 WRONG_SETTING = 78
+SERVERS = ("granian", "uvicorn")
 
 
 class ConfigError(Exception):
@@ -30,6 +31,7 @@ class Config:
     nice: int = 0
     token: str = ""
     last_exit: int | None = None
+    server: str = "granian"
 
     @property
     def address(self) -> str:
@@ -59,6 +61,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         last_exit=_whole("GATEWAY_LAST_EXIT", environ["GATEWAY_LAST_EXIT"])
         if environ.get("GATEWAY_LAST_EXIT")
         else None,
+        server=_one_of("GATEWAY_SERVER", environ.get("GATEWAY_SERVER") or "granian", SERVERS),
     )
 
 
@@ -91,6 +94,12 @@ def _redis(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ConfigError("REDIS_URL must start with redis://, rediss:// or unix://.")
     return url
+
+
+def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> str:
+    if text not in allowed:
+        raise ConfigError(f"{name} must be one of {', '.join(allowed)} (got {text!r}).")
+    return text
 
 
 def _whole(name: str, text: str) -> int:

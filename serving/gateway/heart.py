@@ -17,10 +17,11 @@ from serving.exchange import EnvironmentState, Heartbeat
 from serving.gateway.config import Config
 from serving.metrics import store
 from serving.metrics.recorder import Pending
+from serving.metrics.tens import Tens
 from serving.sync import connect
 
 log = logging.getLogger("slipway.gateway")
-SHOWN = ("onnxruntime", "scikit-learn", "numpy", "uvicorn", "msgspec")
+SHOWN = ("onnxruntime", "scikit-learn", "numpy", "granian", "msgspec")
 
 
 class Heart:
@@ -37,7 +38,7 @@ class Heart:
         self._redis = connect(config.redis_url)
         self._wake = threading.Event()
         self._offered: tuple[list[Pending], int] | None = None
-        self._watermark = 0
+        self._watermark, self._tens = 0, Tens()
         self._versions = {"python": platform.python_version()} | {name: metadata.version(name) for name in SHOWN}
 
     def offer(self, cells: list[Pending], watermark: int) -> None:
@@ -81,7 +82,7 @@ class Heart:
             return
         cells, watermark = offered
         if cells:
-            store.write(self._redis, self._boot, cells)
+            store.write(self._redis, self._boot, [*cells, *self._tens.fold(cells, time.time())])
             self._written(cells)
         self._watermark = watermark
 

@@ -15,13 +15,16 @@ import numpy as np
 from serving import artefacts, runtimes
 from serving.artefacts import EXAMPLE, Manifest
 from serving.contract import Batch, Decoder
+from serving.gateway.batcher import TICK_ROWS, Busy, Flights, Ticks
 from serving.gateway.journal import Journal
 from serving.gateway.messages import Request
+from serving.metrics.recorder import Call
 from serving.routing import Target
 from serving.runtimes import Answer, ModelError, Runtime
 
 # Above this a call would hold up every other request of the event loop, so it gets a thread.
-INLINE_SECONDS, INLINE_ROWS, INLINE_BODY = 0.001, 64, 64 * 1024
+TICK_SECONDS, INLINE_BODY = 0.0003, 64 * 1024
+MOST_READING = 16
 LINGER_SECONDS = 2.0
 WARM_CALLS = 5
 T = TypeVar("T")
@@ -35,39 +38,45 @@ class Package:
         self.busy, self.cost = 0, 0.0
         self._journal, self._slot = journal, journal.slot(manifest.package)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"package-{manifest.package[7:15]}")
+        self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
+        self._reading = 0
 
-    def inline(self, rows: int) -> bool:
-        """Whether a call of so many rows is cheap enough for the event loop."""
-        return self.cost <= INLINE_SECONDS and rows <= INLINE_ROWS
+    def ask(self, batch: Batch, call: Call, left: float) -> asyncio.Future[Answer]:
+        """Return the answer to come within `left` seconds; raises Busy, and TimeoutError when it is too late already.
 
-    def call(self, batch: Batch) -> Answer:
-        """Predict on the event loop; raises what the model raises."""
+        What the model raises comes out of it.
+        """
+        if left <= 0:
+            raise TimeoutError
+        if self.cost <= TICK_SECONDS and batch.rows <= TICK_ROWS:
+            return self._ticks.ask(batch, call)
+        return self._flights.ask(batch, call, left)
+
+    def check(self, left: float) -> None:
+        """Raise Busy when a request that came now could not be answered within `left` seconds."""
+        if self.cost > TICK_SECONDS:
+            self._flights.check(left)
+
+    async def read(self, request: Request, parse: Callable[[Package, Request], T], left: float) -> T:
+        """Return `parse(self, request)` of a large body, read in the package's thread so that others are answered.
+
+        Raises what `parse` raises, Busy, and TimeoutError when it takes longer than `left` seconds.
+        """
+        if self._reading >= MOST_READING:
+            raise Busy(1)
+        self._reading += 1
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._worker, parse, self, request)
+            return await asyncio.wait_for(future, max(0.0, left))
+        finally:
+            self._reading -= 1
+
+    def _call(self, batch: Batch) -> Answer:
         self._journal.enter(self._slot)
         try:
             return self.runtime.predict(batch)
         finally:
             self._journal.leave(self._slot)
-
-    async def in_worker(self, batch: Batch, seconds: float) -> Answer:
-        """Predict in the package's one thread; raises TimeoutError when that takes longer than `seconds`."""
-        return await self._within(seconds, self._call_in_worker, batch)
-
-    async def read(self, request: Request, parse: Callable[[Package, Request], T], seconds: float) -> T:
-        """Return `parse(self, request)`; a large body is read in the package's thread, so that others are answered.
-
-        Raises what `parse` raises, and TimeoutError when a large body takes longer than `seconds`.
-        """
-        if len(request.body) <= INLINE_BODY:
-            return parse(self, request)
-        self.busy += 1
-        try:
-            return await self._within(seconds, parse, self, request)
-        finally:
-            self.busy -= 1
-
-    async def _within(self, seconds: float, work: Callable[..., T], *given: Any) -> T:
-        future = asyncio.get_running_loop().run_in_executor(self._worker, work, *given)
-        return await asyncio.wait_for(future, max(0.0, seconds))
 
     def _call_in_worker(self, batch: Batch) -> Answer:
         self._journal.enter(self._slot + 1)
@@ -153,4 +162,4 @@ def _warm(package: Package, folder: Path) -> None:
     except Exception:
         if not free_text:
             raise
-        package.cost = 2 * INLINE_SECONDS
+        package.cost = 2 * TICK_SECONDS

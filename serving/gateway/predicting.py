@@ -6,21 +6,35 @@ import hashlib
 import random
 import time
 from collections import Counter
+from dataclasses import dataclass
 
 from serving.contract import Batch, ContractError
 from serving.gateway.addresses import Place
+from serving.gateway.batcher import Busy
 from serving.gateway.messages import Problem, Reply, Request
-from serving.gateway.pool import Package
-from serving.gateway.protocols import PROTOCOLS
-from serving.gateway.world import LiveRoute, LiveTable
+from serving.gateway.pool import INLINE_BODY, Package
+from serving.gateway.protocols import Door
+from serving.gateway.world import Choice, LiveRoute, LiveTable
 from serving.metrics.histogram import number_bucket, probability_bucket
 from serving.metrics.recorder import REFUSED, TIMEOUT, Call, Recorder
-from serving.routing import Target
+from serving.routing import Key, Target
 from serving.runtimes import Answer, ModelError
 
 # The arm of a request that named its package: it was not chosen by the weights, so no judge may count it.
 PINNED = "pinned"
-EXCEPTION, BAD_ANSWER = "exception", "answer"
+EXCEPTION, BAD_ANSWER, BUSY = "exception", "answer", "busy"
+LATER = ("retry-after", "5")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What an address and a key come to while the route tables stay as they are."""
+
+    place: Place
+    door: Door
+    live: LiveTable
+    found: LiveRoute
+    key: Key | None
 
 
 class Predictor:
@@ -30,68 +44,72 @@ class Predictor:
         self._recorder = recorder
         self.failures: Counter[tuple[str, int, str]] = Counter()
 
-    async def predict(
-        self, request: Request, place: Place, live: LiveTable, found: LiveRoute, pin: str | None
-    ) -> Reply:
+    async def predict(self, request: Request, way: Way, pin: str | None) -> Reply:
         """Return the reply of one prediction, its count still open; raises Problem before a package is picked."""
-        target, arm = await choose(request, place, found, pin)
-        package = found.packages[target.digest]
-        key = (place.model, found.generation, arm, target.digest, "rest", place.protocol)
-        call = self._recorder.start(live.table.environment, key, request.began, found.route.deadline)
-        package.busy += 1
+        choice = await choose(request, way, pin)
+        call = self._recorder.start(choice.line, request.began, way.found.route.deadline)
+        choice.package.busy += 1
         try:
-            reply = await self._answer(request, place, target, package, call)
+            reply = await self._answer(request, way, choice, call)
         finally:
-            package.busy -= 1
+            choice.package.busy -= 1
         reply.call = call
-        reply.headers += [("x-package", str(target.package)), ("x-package-digest", target.digest)]
+        reply.headers += choice.headers
         return reply
 
-    async def _answer(self, request: Request, place: Place, target: Target, package: Package, call: Call) -> Reply:
-        protocol = PROTOCOLS[place.protocol]
+    async def _answer(self, request: Request, way: Way, choice: Choice, call: Call) -> Reply:
+        door, package = way.door, choice.package
         try:
-            batch, asked = await package.read(request, protocol.parse, left(call.began, call.deadline))
-            answer = await ask(package, batch, call)
-            call.score = score(answer)
-            return protocol.encode(target, place.model, package, answer, asked)
+            package.check(left(call))
+            batch, asked = await read(request, door, package, left(call))
+            answer = await package.ask(batch, call, left(call))
+            call.rows, call.score = batch.rows, score(answer)
+            return door.encode(choice.target, way.place.model, package, answer, asked)
         except ContractError as problem:
             call.outcome = REFUSED
-            return protocol.refuse(problem)
+            return door.refuse(problem)
+        except Busy as busy:
+            call.outcome = BUSY
+            words = "More requests wait for this model than it can answer in time; try again."
+            return door.error(503, words, [("retry-after", str(busy.seconds))])
         except TimeoutError:
             call.outcome = TIMEOUT
-            return protocol.error(504, f"The model did not answer within {call.deadline:g} s.")
+            return door.error(504, f"The model did not answer within {call.deadline:g} s.")
         except Exception as failure:
             # A model may raise anything; it is an error of its arm, and the client learns no more than that.
-            return self._failed(failure, place, target, call)
+            return self._failed(failure, way, choice.target, call)
 
-    def _failed(self, failure: Exception, place: Place, target: Target, call: Call) -> Reply:
+    def _failed(self, failure: Exception, way: Way, target: Target, call: Call) -> Reply:
         call.outcome = BAD_ANSWER if isinstance(failure, ModelError) else EXCEPTION
-        self.failures[place.model, target.package, type(failure).__name__] += 1
+        self.failures[way.place.model, target.package, type(failure).__name__] += 1
         words = str(failure) if isinstance(failure, ModelError) else "The model failed on this request."
-        return PROTOCOLS[place.protocol].error(500, words)
+        return way.door.error(500, words)
 
 
-async def ask(package: Package, batch: Batch, call: Call) -> Answer:
-    """Ask a cheap package on the event loop, a costly one in its own thread; raises what the model raises."""
-    if package.inline(batch.rows):
-        return package.call(batch)
-    return await package.in_worker(batch, left(call.began, call.deadline))
+async def read(request: Request, door: Door, package: Package, seconds: float) -> tuple[Batch, object]:
+    """Return what the package's decoder makes of the body; raises ContractError, Busy and TimeoutError."""
+    if len(request.body) <= INLINE_BODY:
+        return door.parse(package, request)
+    return await package.read(request, door.parse, seconds)
 
 
-def left(began: float, deadline: float) -> float:
-    """Return the seconds until the deadline of what began then (monotonic)."""
-    return began + deadline - time.monotonic()
+def left(call: Call) -> float:
+    """Return the seconds until the call's deadline."""
+    return call.began + call.deadline - time.monotonic()
 
 
-async def choose(request: Request, place: Place, found: LiveRoute, pin: str | None) -> tuple[Target, str]:
+async def choose(request: Request, way: Way, pin: str | None) -> Choice:
     """Return the pinned target, else the one that chance or the sticky key picks; raises Problem."""
+    found, place = way.found, way.place
     if pin is not None:
-        return pinned(found, place.model, pin), PINNED
-    if found.lost:
-        raise Problem(503, f"This gateway cannot load {place.model} at the moment; try again.", [("retry-after", "5")])
-    if found.route.off:
-        raise Problem(503, f"{place.model} is switched off at the moment.", [("retry-after", "5")])
-    return found.route.pick(await chance(request, place, found))
+        target, arm = pinned(found, place.model, pin), PINNED
+    elif found.lost:
+        raise Problem(503, f"This gateway cannot load {place.model} at the moment; try again.", [LATER])
+    elif found.route.off:
+        raise Problem(503, f"{place.model} is switched off at the moment.", [LATER])
+    else:
+        target, arm = found.route.pick(await chance(request, way))
+    return found.choice(way.live.table.environment, target, arm, place.protocol)
 
 
 def pinned(found: LiveRoute, model: str, pin: str) -> Target:
@@ -103,27 +121,27 @@ def pinned(found: LiveRoute, model: str, pin: str) -> Target:
     return target
 
 
-async def chance(request: Request, place: Place, found: LiveRoute) -> float:
+async def chance(request: Request, way: Way) -> float:
     """Return a number in [0, 1): the same for the same sticky key, else random."""
     given = request.headers.get("x-route-key")
     key = None if given is None else given.encode("latin-1", "replace")
-    if key is None and found.route.sticky:
-        key = await _sticky_field(request, place, found, found.route.sticky)
+    if key is None and way.found.route.sticky:
+        key = await _sticky_field(request, way, way.found.route.sticky)
     if key is None:
         return random.random()  # noqa: S311 - shares of traffic, no secret
-    text = place.model.encode() + b"\0" + key
+    text = way.place.model.encode() + b"\0" + key
     return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest()) / 2**48
 
 
-async def _sticky_field(request: Request, place: Place, found: LiveRoute, name: str) -> bytes | None:
+async def _sticky_field(request: Request, way: Way, name: str) -> bytes | None:
     """The field of the first row, read with stable's decoder; a request that it refuses is left to chance."""
-    stable = found.route.stable
+    stable = way.found.route.stable
     if stable is None:
         return None
-    package, parse = found.packages[stable.digest], PROTOCOLS[place.protocol].parse
+    seconds = request.began + way.found.route.deadline - time.monotonic()
     try:
-        batch, _ = await package.read(request, parse, left(request.began, found.route.deadline))
-    except (ContractError, TimeoutError):
+        batch, _ = await read(request, way.door, way.found.packages[stable.digest], seconds)
+    except (ContractError, Busy, TimeoutError):
         return None
     return repr(batch.columns[name][:1].tolist()).encode() if name in batch.columns else None
 
@@ -131,8 +149,8 @@ async def _sticky_field(request: Request, place: Place, found: LiveRoute, name: 
 def score(answer: Answer) -> int | None:
     """Return the bucket of the first row's score: one per request, so that rows of one caller do not count as many."""
     if answer.values is not None:
-        return number_bucket(float(answer.values.flat[0]))
+        return number_bucket(answer.values.item(0))
     if answer.probabilities is None:
         return None
     row = answer.probabilities[0]
-    return probability_bucket(float(row[1] if len(row) == 2 else row.max()))
+    return probability_bucket(row.item(1) if len(row) == 2 else row.max())

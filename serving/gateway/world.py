@@ -6,8 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from serving.gateway.messages import Header
 from serving.gateway.pool import Package
+from serving.metrics.recorder import Line
 from serving.routing import Key, Route, RouteTable, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A target that was picked, with all that its requests share: the package, where they are counted, the headers."""
+
+    target: Target
+    package: Package
+    line: Line
+    headers: list[Header]
 
 
 @dataclass(frozen=True)
@@ -21,6 +33,17 @@ class LiveRoute:
     packages: dict[str, Package]
     generation: int
     lost: bool = False
+    _choices: dict[tuple[str, str, str, str], Choice] = field(default_factory=dict, compare=False, repr=False)
+
+    def choice(self, environment: str, target: Target, arm: str, protocol: str) -> Choice:
+        """Return the choice of a target under an arm; made once, because every request needs one."""
+        name = (environment, target.digest, arm, protocol)
+        found = self._choices.get(name)
+        if found is None:
+            line = Line(environment, (self.route.model, self.generation, arm, target.digest, "rest", protocol))
+            headers = [("x-package", str(target.package)), ("x-package-digest", target.digest)]
+            found = self._choices[name] = Choice(target, self.packages[target.digest], line, headers)
+        return found
 
     @cached_property
     def named(self) -> dict[str, Target]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from serving.metrics.histogram import TOP, bucket
 
 KEEP_SENT, KEEP_UNSENT = 30, 600
-STEPS = (1, 10)
 MOST_CELLS = 60
 REFUSED, DONE, TIMEOUT = "refused", "done", "timeout"
+
+# Model, generation, arm, package digest, mode, protocol.
+Key = tuple[str, int, str, str, str, str]
 
 
 @dataclass(slots=True)
@@ -19,6 +21,7 @@ class Series:
     """The counts of one kind of request in one cell. `latency` and `scores` are histograms by bucket number.
 
     starts = completions + refused + what still runs. Errors are completions too, and every completion has a latency.
+    `queued` and `computed` add up the seconds that requests waited for their model, and that it took.
     """
 
     model: str
@@ -30,21 +33,39 @@ class Series:
     starts: int = 0
     completions: int = 0
     refused: int = 0
+    rows: int = 0
+    queued: float = 0.0
+    computed: float = 0.0
     errors: dict[str, int] = field(default_factory=dict)
     latency: dict[int, int] = field(default_factory=dict)
     scores: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Call:
-    """One request that has started and has no outcome yet. `began` is monotonic, `deadline` in seconds."""
+class Line:
+    """One kind of request, and its series in the cell of the second `at`; keep it, and counting needs no look-up."""
 
     environment: str
-    key: tuple[str, int, str, str, str, str]
+    key: Key
+    at: int = -1
+    series: Series = field(default_factory=lambda: Series("", 0, "", "", "", ""))
+
+
+@dataclass(slots=True)
+class Call:
+    """One request that has started and has no outcome yet. `began` is monotonic, `deadline` in seconds.
+
+    `rows`, `queued` and `computed` (seconds) are filled in on the way.
+    """
+
+    line: Line
     began: float
     deadline: float
     outcome: str = DONE
     score: int | None = None
+    rows: int = 0
+    queued: float = 0.0
+    computed: float = 0.0
 
 
 @dataclass(slots=True)
@@ -60,9 +81,13 @@ class Pending:
 
 @dataclass(slots=True)
 class _Cell:
-    series: dict[tuple[str, int, str, str, str, str], Series] = field(default_factory=dict)
-    version: int = 0
+    series: dict[Key, Series] = field(default_factory=dict)
     sent: int = 0
+
+    @property
+    def version(self) -> int:
+        """Grows with every start and every outcome, so that what was sent can be told from what is new."""
+        return sum(each.starts + each.completions + each.refused for each in self.series.values())
 
 
 class Recorder:
@@ -70,15 +95,14 @@ class Recorder:
 
     def __init__(self, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._timer = clock, timer
-        self._cells: dict[tuple[str, int, int], _Cell] = {}
+        self._cells: dict[tuple[str, int], _Cell] = {}
         self._running: dict[int, Call] = {}
 
-    def start(self, environment: str, key: tuple[str, int, str, str, str, str], began: float, deadline: float) -> Call:
-        """Count a start for the key (model, generation, arm, package digest, mode, protocol); call `finish` later."""
-        call = Call(environment, key, began, deadline)
+    def start(self, line: Line, began: float, deadline: float) -> Call:
+        """Count a start; call `finish` later."""
+        call = Call(line, began, deadline)
         self._running[id(call)] = call
-        for series in self._both(call):
-            series.starts += 1
+        self._series(line).starts += 1
         return call
 
     def finish(self, call: Call) -> None:
@@ -107,57 +131,57 @@ class Recorder:
         """
         now = self._clock()
         self._forget(now)
-        changed = [place for place, cell in self._cells.items() if cell.sent != cell.version]
-        changed.sort(key=lambda place: place[2] + place[1])
-        complete = changed[most][2] if len(changed) > most else int(now)
+        changed = sorted(
+            (place for place, cell in self._cells.items() if cell.sent != cell.version), key=lambda place: place[1]
+        )
+        complete = changed[most][1] if len(changed) > most else int(now)
         return [self._pending(place) for place in changed[:most]], min(complete, int(now))
 
-    def _pending(self, place: tuple[str, int, int]) -> Pending:
+    def _pending(self, place: tuple[str, int]) -> Pending:
+        environment, at = place
         cell = self._cells[place]
-        return Pending(*place, cell.version, [_copy(series) for series in cell.series.values()])
+        return Pending(environment, 1, at, cell.version, [copy(series) for series in cell.series.values()])
 
     def _forget(self, now: float) -> None:
         """Drop what was written a while ago, and what has waited too long: memory stays bounded."""
         for place, cell in list(self._cells.items()):
-            age = now - place[2] - place[1]
+            age = now - place[1] - 1
             if age > KEEP_UNSENT or (age > KEEP_SENT and cell.sent == cell.version):
                 del self._cells[place]
 
     def written(self, cells: list[Pending]) -> None:
         """Note that these cells are in Redis, in the version that was handed out."""
         for pending in cells:
-            if cell := self._cells.get((pending.environment, pending.step, pending.at)):
+            if cell := self._cells.get((pending.environment, pending.at)):
                 cell.sent = pending.version
 
     def _count(self, call: Call, age: float) -> None:
-        for series in self._both(call):
-            if call.outcome == REFUSED:
-                series.refused += 1
-                continue
-            series.completions += 1
-            number = TOP if call.outcome == TIMEOUT else bucket(age)
-            series.latency[number] = series.latency.get(number, 0) + 1
-            if call.outcome != DONE:
-                series.errors[call.outcome] = series.errors.get(call.outcome, 0) + 1
-            elif call.score is not None:
-                series.scores[call.score] = series.scores.get(call.score, 0) + 1
+        series = self._series(call.line)
+        series.queued += call.queued
+        series.computed += call.computed
+        if call.outcome == REFUSED:
+            series.refused += 1
+            return
+        series.completions += 1
+        series.rows += call.rows
+        number = TOP if call.outcome == TIMEOUT else bucket(age)
+        series.latency[number] = series.latency.get(number, 0) + 1
+        if call.outcome != DONE:
+            series.errors[call.outcome] = series.errors.get(call.outcome, 0) + 1
+        elif call.score is not None:
+            series.scores[call.score] = series.scores.get(call.score, 0) + 1
 
-    def _both(self, call: Call) -> list[Series]:
-        """The call's series in the cell of this second and in the cell of these ten seconds."""
+    def _series(self, line: Line) -> Series:
+        """The line's series in the cell of this second."""
         now = int(self._clock())
-        return [self._series(call, step, now - now % step) for step in STEPS]
-
-    def _series(self, call: Call, step: int, at: int) -> Series:
-        place = (call.environment, step, at)
-        cell = self._cells.get(place)
-        if cell is None:
-            cell = self._cells[place] = _Cell()
-        cell.version += 1
-        series = cell.series.get(call.key)
-        if series is None:
-            series = cell.series[call.key] = Series(*call.key)
-        return series
+        if line.at != now:
+            cell = self._cells.setdefault((line.environment, now), _Cell())
+            series = cell.series.get(line.key)
+            if series is None:
+                series = cell.series[line.key] = Series(*line.key)
+            line.at, line.series = now, series
+        return line.series
 
 
-def _copy(series: Series) -> Series:
+def copy(series: Series) -> Series:
     return replace(series, errors=dict(series.errors), latency=dict(series.latency), scores=dict(series.scores))

@@ -33,6 +33,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     starts: int
     completions: int
     refused: int
+    rows: int
+    queued: float
+    computed: float
     errors: dict[str, int]
     latency: dict[int, int]
     scores: dict[int, int]

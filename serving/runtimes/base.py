@@ -26,6 +26,15 @@ class Answer:
     probabilities: np.ndarray | None = None
     classes: list[Any] | None = None
 
+    def part(self, start: int, stop: int) -> Answer:
+        """Return the answer to the rows from `start` to before `stop`."""
+        return Answer(
+            None if self.values is None else self.values[start:stop],
+            None if self.labels is None else self.labels[start:stop],
+            None if self.probabilities is None else self.probabilities[start:stop],
+            self.classes,
+        )
+
 
 class Runtime(Protocol):
     """A loaded model. `probable`: whether it answers with probabilities too."""

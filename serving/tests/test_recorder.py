@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from serving.metrics import store
 from serving.metrics.histogram import TOP
-from serving.metrics.recorder import REFUSED, Call, Recorder
+from serving.metrics.recorder import REFUSED, Call, Line, Pending, Recorder
+from serving.metrics.tens import Tens
 from serving.tests.processes import Valkey
 
 KEY = ("eta", 3, "stable", "sha256:" + "a" * 64, "rest", "v1")
@@ -39,11 +40,16 @@ def recorder() -> tuple[Recorder, Time]:
 
 
 def start(counts: Recorder, time: Time, deadline: float = 10.0) -> Call:
-    return counts.start("dev", KEY, time.now, deadline)
+    return counts.start(Line("dev", KEY), time.now, deadline)
+
+
+def cells_of(counts: Recorder, step: int) -> list[Pending]:
+    cells = counts.collect(10**6)[0]
+    return cells if step == 1 else Tens().fold(cells, 0.0)
 
 
 def totals(counts: Recorder, step: int = 1) -> dict[str, int]:
-    found = [series for cell in counts.collect(10**6)[0] if cell.step == step for series in cell.series]
+    found = [series for cell in cells_of(counts, step) for series in cell.series]
     return {
         "starts": sum(series.starts for series in found),
         "completions": sum(series.completions for series in found),
@@ -62,9 +68,7 @@ def test_a_call_that_outlives_its_deadline_is_one_timeout_in_the_top_bucket_and_
     time.now += 1.5
     counts.sweep()
     counts.finish(call)
-    (series,) = [
-        series for cell in counts.collect(10**6)[0] if cell.step == 1 for series in cell.series if series.completions
-    ]
+    (series,) = [series for cell in cells_of(counts, 1) for series in cell.series if series.completions]
     assert (series.errors, series.latency) == ({"timeout": 1}, {TOP: 1})
     assert totals(counts)["completions"] == 1
 
@@ -151,8 +155,8 @@ def test_what_was_written_comes_back_by_second_and_by_ten_seconds(valkey: Valkey
         time.now += 0.25
         counts.finish(call)
         time.now += 2.75
-    store.write(valkey.redis, "a", counts.collect(10**6)[0])
-    store.write(valkey.redis, "b", counts.collect(10**6)[0])
+    for boot in ("a", "b"):
+        store.write(valkey.redis, boot, cells_of(counts, 1) + cells_of(counts, 10))
     ones = store.read(valkey.redis, "dev", time.now - 12, time.now)
     tens = store.read(valkey.redis, "dev", time.now - 12, time.now, 10)
     assert sum(cell.completions for cell in ones) == sum(cell.completions for cell in tens) == 8
@@ -168,7 +172,7 @@ def test_written_cells_are_not_handed_out_again_until_they_change() -> None:
     counts.written(counts.collect(10**6)[0])
     assert counts.collect(10**6)[0] == []
     counts.finish(call)
-    assert len(counts.collect(10**6)[0]) == 2
+    assert len(counts.collect(10**6)[0]) == 1
 
 
 def test_a_change_between_handing_out_and_writing_is_handed_out_again() -> None:
@@ -186,7 +190,7 @@ def test_ten_minutes_of_cells_wait_while_nothing_can_be_written_and_no_more() ->
         counts.finish(start(counts, time))
         time.now += 1
         assert len(counts.collect()[0]) <= 60
-    kept = [cell for cell in counts.collect(10**6)[0] if cell.step == 1]
+    kept = counts.collect(10**6)[0]
     assert 595 <= len(kept) <= 601
 
 
@@ -198,7 +202,36 @@ def test_the_watermark_waits_for_the_oldest_second_that_was_not_handed_out() -> 
         time.now += 1
     for _ in range(4):
         cells, complete = counts.collect(most=40)
-        left = [cell.at for cell in counts.collect(10**6)[0] if cell.step == 1][40:]
+        left = [cell.at for cell in counts.collect(10**6)[0]][40:]
         assert complete <= min(left, default=begin + 100)
         counts.written(cells)
     assert counts.collect() == ([], begin + 100)
+
+
+def test_a_window_of_ten_seconds_grows_second_by_second_and_a_second_that_comes_again_replaces_itself() -> None:
+    counts, time = recorder()
+    tens = Tens()
+    time.now -= time.now % 10
+    for _ in range(3):
+        call = start(counts, time)
+        first = counts.collect()[0]
+        tens.fold(first, time.now)
+        counts.written(first)
+        call.rows, call.queued, call.computed = 4, 0.25, 0.5
+        counts.finish(call)
+        (window,) = tens.fold(counts.collect()[0], time.now)
+        time.now += 1
+    (series,) = window.series
+    assert (window.at, series.starts, series.completions, series.rows) == (int(time.now) - 3, 3, 3, 12)
+    assert (series.queued, series.computed, sum(series.latency.values())) == (0.75, 1.5, 3)
+
+
+def test_windows_are_forgotten_when_nothing_can_change_them_any_more() -> None:
+    counts, time = recorder()
+    tens = Tens()
+    for _ in range(100):
+        counts.finish(start(counts, time))
+        tens.fold(counts.collect()[0], time.now)
+        counts.written(counts.collect()[0])
+        time.now += 60
+    assert len(tens._windows) <= 11

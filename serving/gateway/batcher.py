@@ -1,0 +1,174 @@
+"""One call for the requests that wait for the same package: none waits on a timer, and each fails alone (D24)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from serving.contract import Batch, join
+from serving.metrics.recorder import Call
+from serving.runtimes import Answer
+
+# A call on the event loop holds up everybody else for as long as it takes, one in the worker thread only its own model.
+TICK_ROWS, FLIGHT_ROWS = 32, 64
+MOST_WAITING = 512
+SMOOTH = 0.2
+
+Model = Callable[[Batch], Answer]
+
+
+class Busy(Exception):
+    """So many requests wait for the model that this one would come too late; `seconds` is when to try again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("too many requests wait for this model")
+        self.seconds = max(1, math.ceil(seconds))
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One request in the queue since `at` (monotonic)."""
+
+    batch: Batch
+    call: Call
+    future: asyncio.Future[Answer]
+    at: float
+    timer: asyncio.TimerHandle | None = None
+
+
+def take(queue: deque[Waiting], rows: int) -> list[Waiting]:
+    """Take from the queue, oldest first, what fits into so many rows, and one request at least; skip who has gone."""
+    group: list[Waiting] = []
+    while queue and (not group or rows >= queue[0].batch.rows):
+        waiting = queue.popleft()
+        if not waiting.future.done():
+            group.append(waiting)
+            rows -= waiting.batch.rows
+    return group
+
+
+def answers(model: Model, batches: Sequence[Batch]) -> list[Answer | Exception]:
+    """Ask once for all; when that fails ask for each alone, so that only those fail that the model cannot answer."""
+    try:
+        return list(_parts(model(join(batches)), batches))
+    except Exception as error:
+        return [error] if len(batches) == 1 else [_alone(model, batch) for batch in batches]
+
+
+def _alone(model: Model, batch: Batch) -> Answer | Exception:
+    try:
+        return model(batch)
+    except Exception as error:
+        return error
+
+
+def _parts(answer: Answer, batches: Sequence[Batch]) -> Sequence[Answer]:
+    if len(batches) == 1:
+        return [answer]
+    found, start = [], 0
+    for batch in batches:
+        found.append(answer.part(start, start + batch.rows))
+        start += batch.rows
+    return found
+
+
+def settle(group: Sequence[Waiting], found: Sequence[Answer | Exception], began: float, ended: float) -> None:
+    """Give every request its own answer or failure, and note how long it waited and how long the model took."""
+    for waiting, answer in zip(group, found, strict=True):
+        waiting.call.queued, waiting.call.computed = began - waiting.at, ended - began
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+        if waiting.future.done():
+            continue
+        if isinstance(answer, Exception):
+            waiting.future.set_exception(answer)
+        else:
+            waiting.future.set_result(answer)
+
+
+class Ticks:
+    """For a cheap model: what arrives in one turn of the event loop shares one call on the loop."""
+
+    def __init__(self, model: Model) -> None:
+        self._model, self._queue = model, deque[Waiting]()
+
+    def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
+        """Return the answer to come; raises Busy."""
+        loop = asyncio.get_running_loop()
+        if not self._queue:
+            loop.call_soon(self._tick)
+        elif len(self._queue) >= MOST_WAITING:
+            raise Busy(1)
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._queue.append(Waiting(batch, call, future, time.monotonic()))
+        return future
+
+    def _tick(self) -> None:
+        group = take(self._queue, TICK_ROWS)
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._tick)
+        if group:
+            began = time.monotonic()
+            found = answers(self._model, [waiting.batch for waiting in group])
+            settle(group, found, began, time.monotonic())
+
+
+class Flights:
+    """For a costly model: while one call runs in the worker thread the next batch forms."""
+
+    def __init__(self, model: Model, worker: ThreadPoolExecutor) -> None:
+        self._model, self._worker, self._queue = model, worker, deque[Waiting]()
+        self._flying = False
+        self._seconds = 0.0
+
+    def ask(self, batch: Batch, call: Call, left: float) -> asyncio.Future[Answer]:
+        """Return the answer to come, a TimeoutError after `left` seconds; raises Busy when it would come too late."""
+        self.check(left)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        waiting = Waiting(batch, call, future, time.monotonic())
+        waiting.timer = loop.call_later(max(0.0, left), _expire, future)
+        self._queue.append(waiting)
+        if not self._flying:
+            self._start(loop)
+        return future
+
+    def check(self, left: float) -> None:
+        """Raise Busy when a request that came now would wait longer than `left` seconds, or the queue is full."""
+        wait = self._seconds * (self._flying + len(self._queue) / FLIGHT_ROWS)
+        if len(self._queue) >= MOST_WAITING or wait > max(0.0, left):
+            raise Busy(wait)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        group = take(self._queue, FLIGHT_ROWS)
+        self._flying = bool(group)
+        if group:
+            self._worker.submit(self._fly, loop, group)
+
+    def _fly(self, loop: asyncio.AbstractEventLoop, group: list[Waiting]) -> None:
+        began = time.monotonic()
+        found = answers(self._model, [waiting.batch for waiting in group])
+        loop.call_soon_threadsafe(self._land, loop, group, found, began, time.monotonic())
+
+    def _land(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        group: list[Waiting],
+        found: list[Answer | Exception],
+        began: float,
+        ended: float,
+    ) -> None:
+        self._seconds += SMOOTH * (ended - began - self._seconds)
+        # The next flight leaves first: the thread computes while the loop writes the answers of this one.
+        self._start(loop)
+        settle(group, found, began, ended)
+
+
+def _expire(future: asyncio.Future[Answer]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())

@@ -1,0 +1,26 @@
+"""The limits of a body that both doors keep, and what they say about it."""
+
+from __future__ import annotations
+
+from serving.gateway.messages import Reply, error
+
+MOST_BODY = 8 * 2**20
+BODY_SECONDS = 30.0
+# What is left of the body would be read as the next request, so the connection ends.
+CLOSE = ("connection", "close")
+
+
+class TooLarge(Exception):
+    """The body is over the limit."""
+
+
+class TooSlow(Exception):
+    """The body did not come in time."""
+
+
+def too_large(most: int) -> Reply:
+    return error(413, f"The body is over the limit of {most // 2**20} MiB.", [CLOSE])
+
+
+def too_slow() -> Reply:
+    return error(408, f"The body did not come within {BODY_SECONDS:g} seconds.", [CLOSE])

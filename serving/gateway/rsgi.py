@@ -1,0 +1,77 @@
+"""The RSGI door (Granian): read a body of bounded size and time, answer it, hand the reply over, close the count."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from serving.gateway.answer import Gateway
+from serving.gateway.messages import Reply, Request, error
+from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, TooSlow, too_large, too_slow
+from serving.metrics.recorder import Recorder
+
+log = logging.getLogger("slipway.gateway")
+
+
+class RsgiDoor:
+    """An RSGI application."""
+
+    def __init__(self, gateway: Gateway, recorder: Recorder, most: int = MOST_BODY) -> None:
+        self._gateway, self._recorder, self._most = gateway, recorder, most
+        self._reading: dict[asyncio.Task[Any], float] = {}
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        if scope.proto != "http":
+            protocol.close(403)
+            return
+        reply = await self._reply(scope, protocol)
+        try:
+            protocol.response_bytes(reply.status, reply.headers, reply.body)
+        finally:
+            if reply.call is not None:
+                self._recorder.finish(reply.call)
+
+    async def _reply(self, scope: Any, protocol: Any) -> Reply:
+        try:
+            headers = scope.headers
+            body = b"" if scope.method == "GET" else await self._body(headers.get("content-length"), protocol)
+            return await self._gateway.answer(Request(scope.method, scope.path, headers, body, time.monotonic()))
+        except TooLarge:
+            return too_large(self._most)
+        except TooSlow:
+            return too_slow()
+        except Exception:
+            log.exception("A request could not be answered.")
+            return error(500, "The gateway could not answer this request.")
+
+    async def _body(self, length: str | None, protocol: Any) -> bytes:
+        """Return the body; raises TooLarge and TooSlow."""
+        if length is not None and int(length) > self._most:
+            raise TooLarge
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - the server runs every request as a task
+        self._reading[task] = time.monotonic()
+        try:
+            body: bytes = await (protocol() if length is not None else self._chunks(protocol))
+            return body
+        except asyncio.CancelledError:
+            raise TooSlow from None
+        finally:
+            del self._reading[task]
+
+    async def _chunks(self, protocol: Any) -> bytes:
+        chunks, size = [], 0
+        async for chunk in protocol:
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > self._most:
+                raise TooLarge
+        return b"".join(chunks)
+
+    def sweep(self) -> None:
+        """Give up on bodies that have been coming for too long; called once a second."""
+        since = time.monotonic() - BODY_SECONDS
+        for task in [task for task, began in self._reading.items() if began < since]:
+            task.cancel()

@@ -1,0 +1,127 @@
+"""The HTTP servers that can carry the gateway: Granian by its RSGI interface, or uvicorn by ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import signal
+import socket
+from typing import Protocol
+
+import uvicorn
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server as Granian
+
+from serving.gateway.asgi import AsgiDoor
+from serving.gateway.config import Config, ConfigError
+from serving.gateway.rsgi import RsgiDoor
+
+GRACE_SECONDS, IDLE_SECONDS, BACKLOG = 2, 75, 2048
+# A connection that idles holds a place in Granian; what limits them is the process's number of open files.
+MOST_CONNECTIONS = 65_536
+MOST_HEADERS = 64 * 1024
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server(Protocol):
+    """A server that answers until it is told to stop."""
+
+    async def serve(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class GranianServer:
+    """Granian inside this process's own event loop."""
+
+    def __init__(self, config: Config, door: RsgiDoor) -> None:
+        self._server = Granian(
+            door,
+            address=config.host,
+            port=config.port,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_SECONDS * 1000, max_buffer_size=MOST_HEADERS),
+            websockets=False,
+            backlog=BACKLOG,
+            backpressure=MOST_CONNECTIONS,
+            log_enabled=False,
+        )
+
+    async def serve(self) -> None:
+        await self._server.serve()
+
+    def stop(self) -> None:
+        self._server.stop()  # type: ignore[no-untyped-call]
+
+
+class UvicornServer:
+    """uvicorn with httptools inside this process's own event loop."""
+
+    def __init__(self, config: Config, door: AsgiDoor) -> None:
+        self._listener = listen(config)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                door,
+                loop="none",
+                http="httptools",
+                lifespan="off",
+                ws="none",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+
+    async def serve(self) -> None:
+        await self._server.serve(sockets=[self._listener])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+def check_address(config: Config) -> None:
+    """Raise ConfigError when the address cannot be had."""
+    listen(config).close()
+
+
+def listen(config: Config) -> socket.socket:
+    """Return the listening socket; raises ConfigError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        why = "the port is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ConfigError(f"GATEWAY_BIND={config.host}:{config.port} cannot be used: {why}.") from error
+    listener.setblocking(False)
+    return listener
+
+
+def allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: each connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def until_signal(server: Server) -> None:
+    """Serve until a signal comes; then what is in flight has a moment to finish."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stopped.set)
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.stop()
+    await asyncio.wait({serving}, timeout=GRACE_SECONDS)
