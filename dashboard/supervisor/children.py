@@ -12,6 +12,7 @@ from django.conf import settings
 from dashboard.addresses import Gateway
 from dashboard.supervisor import probes, valkey
 from dashboard.supervisor.child import Spec
+from serving.gateway.journal import BLAMELESS
 
 NICE = 10
 MOST_IMPORTANT = "production"
@@ -19,7 +20,7 @@ DEMO_MODEL = "flight-eta"
 # A gateway runs models: it gets what it needs and none of our secrets.
 GATEWAY_KNOWS = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LOG_LEVEL", "SSL_CERT_FILE")
 # So that it does not blame a package for a death that came from outside.
-LAST_EXIT, SIGKILLED = "GATEWAY_LAST_EXIT", 137
+LAST_EXIT = "GATEWAY_LAST_EXIT"
 GATEWAY_PREFIXES = ("GATEWAY_", "OMP_", "OPENBLAS_")
 
 
@@ -73,7 +74,7 @@ def gateway_name(gateway: Gateway) -> str:
 
 
 def _gateway(gateway: Gateway, killed: bool) -> Spec:
-    last = {LAST_EXIT: str(SIGKILLED)} if killed else {}
+    last = {LAST_EXIT: str(BLAMELESS)} if killed else {}
     return Spec(
         name=gateway_name(gateway),
         command=_python("serving.gateway"),

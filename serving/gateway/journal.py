@@ -16,6 +16,8 @@ WINDOW, DEATHS = 60.0, 2
 SLOTS, SLOT, DIGEST = 512, 80, 71
 # Ended from outside; a kernel that kills for memory looks the same, and then a load is still to blame.
 KILLED = frozenset({-9, 137})
+# It ended in good order, or was killed together with all of Slipway: then nobody is to blame, whatever it was doing.
+BLAMELESS = 0
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -88,15 +90,18 @@ class Journal:
         self._loading.unlink(missing_ok=True)
 
     def _note_deaths(self, last_exit: int | None, now: float) -> None:
-        guilty = set() if last_exit in KILLED else set(_marked(self._marks))
-        if self._loading.exists():
-            guilty.add(self._loading.read_text())
+        guilty = set() if last_exit == BLAMELESS else self._caught(last_exit)
         recent = [death for death in self._book.deaths if now - death.at <= WINDOW]
         self._book.deaths = recent + [Death(digest, now) for digest in sorted(guilty)]
         for digest in guilty:
             if sum(death.package == digest for death in self._book.deaths) >= DEATHS:
                 self._book.quarantined[digest] = now
         self._save()
+
+    def _caught(self, last_exit: int | None) -> set[str]:
+        """The packages that were being loaded, or were answering, when the last process ended."""
+        loading = {self._loading.read_text()} if self._loading.exists() else set()
+        return loading if last_exit in KILLED else loading | set(_marked(self._marks))
 
     def _save(self) -> None:
         write_atomically(self._book_path, msgspec.json.encode(self._book))

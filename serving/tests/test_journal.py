@@ -48,6 +48,13 @@ def test_a_gateway_killed_from_outside_blames_nobody_who_was_answering(tmp_path:
     assert journal.quarantined == {}
 
 
+def test_a_gateway_killed_together_with_everything_blames_nobody_not_even_what_it_loaded(tmp_path: Path) -> None:
+    for now in (100, 101, 102):
+        journal = die_answering(tmp_path, now, last_exit=0)
+        journal._loading.write_text(BAD)
+    assert Journal(tmp_path, last_exit=0, clock=lambda: 103).quarantined == {}
+
+
 def test_a_stop_in_good_order_leaves_no_marks(tmp_path: Path) -> None:
     for now in (100, 101, 102):
         die_answering(tmp_path, now).clear()

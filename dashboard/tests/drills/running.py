@@ -43,15 +43,21 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def until(what: str, probe: Callable[[], Any], seconds: float = 60.0, pause: float = 0.05) -> Any:
-    """Return the probe's first true answer; fails, saying what was waited for, after the given time."""
+def until(
+    what: str,
+    probe: Callable[[], Any],
+    seconds: float = 60.0,
+    pause: float = 0.05,
+    why: Callable[[], object] = lambda: "",
+) -> Any:
+    """Return the probe's first true answer; fails after the given time, saying what was waited for and `why` not."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(httpx.HTTPError, OSError, redis.RedisError):
             if answer := probe():
                 return answer
         time.sleep(pause)
-    raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}.")
+    raise AssertionError(f"Waited {seconds:.0f} s in vain for {what}. {why()}")
 
 
 @dataclass
@@ -91,15 +97,19 @@ class Slipway:
         doors = (f"{self.web}/health/", f"{self.production}/v2/health/ready", f"{self.others}/v2/health/live")
         return all(httpx.get(door, timeout=5).status_code == 200 for door in doors)
 
-    def well(self) -> bool:
-        """Say whether nothing is away: every child runs, workers and beat left a sign, pages see nothing amiss."""
-        if not set(processes.NAMES) <= self.children().keys():
-            return False
+    def until_well(self) -> None:
+        """Wait until nothing is away: every child runs, workers and beat left a sign, pages see nothing amiss."""
+        until("everything to be well", lambda: not self.ails() and self.answers(), 120, why=self.ails)
+
+    def ails(self) -> list[str]:
+        """Say what is not as it should be."""
+        missing = [f"{name} does not run" for name in sorted(set(processes.NAMES) - self.children().keys())]
         with self.redis() as client:
-            signs = pulse.last(client, (pulse.BEAT, *pulse.QUEUES)).values()
+            signs = pulse.last(client, (pulse.BEAT, *pulse.QUEUES))
+        silent = [f"{name} is silent" for name, at in signs.items() if not at or time.time() - at >= pulse.AWAY]
         health = httpx.get(f"{self.web}/health/", timeout=10).json()
-        fresh = all(at and time.time() - at < pulse.AWAY for at in signs)
-        return fresh and health["status"] == "ok" and not health["away"] and self.answers()
+        said = [] if health["status"] == "ok" and not health["away"] else [str(health)]
+        return missing + silent + said
 
     def stop(self) -> float:
         """Ctrl-C; return the seconds until everything was gone."""

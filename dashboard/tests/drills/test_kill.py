@@ -39,7 +39,7 @@ RANDOM_MOMENTS = 0 if SHORT else 8
 
 
 def test_each_child_may_be_killed_during_a_promotion(harmed: Slipway, tell: Callable[[str], None]) -> None:
-    until("everything to be well", harmed.well, 120)
+    harmed.until_well()
     api, database, back = harmed.api(), Database(harmed.var), {}
     with Traffic(material.address(harmed), material.rows(), api.key(PLACE), 50.0) as traffic:
         traffic.first_answer(database.live(PLACE, material.MODEL) or 0, time.time())
@@ -75,7 +75,7 @@ def test_a_killed_gateway_loses_at_most_its_last_second(harmed: Slipway, tell: C
     live = database.live(PLACE, material.MODEL) or 0
     key, figures = harmed.api().key(PLACE), []
     for _ in range(GATEWAY_KILLS):
-        until("everything to be well", harmed.well, 120)
+        harmed.until_well()
         time.sleep(3.0)  # the cells of earlier traffic lie outside what is counted here
         with Traffic(material.address(harmed), material.rows(), key, 100.0) as traffic:
             begin = time.time()
@@ -100,7 +100,7 @@ def test_everything_may_be_killed_at_once_during_a_promotion(
     harmed: Slipway, moment: str | int, tell: Callable[[str], None]
 ) -> None:
     database = Database(harmed.var)
-    until("everything to be well", harmed.well, 120)
+    harmed.until_well()
     release, was_live, seen = promote_until(harmed, database, moment)
     before = database.kept()
     harmed.kill_everything()

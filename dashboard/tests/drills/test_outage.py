@@ -29,7 +29,7 @@ WORDS = "The database is away or busy"
 
 
 def test_predictions_outlive_database_and_valkey(harmed: Slipway, tell: Callable[[str], None]) -> None:
-    until("everything to be well", harmed.well, 120)
+    harmed.until_well()
     live = Database(harmed.var).live(PLACE, material.MODEL) or 0
     key, browser = harmed.api().key(PLACE), harmed.browser()
     with Traffic(material.address(harmed), material.rows(), key, RATE) as traffic:
@@ -136,7 +136,7 @@ def pages_say_so(slipway: Slipway, browser: Browser) -> None:
 
 def heal(slipway: Slipway) -> float:
     began = time.monotonic()
-    until("everything to be well again", slipway.well, 180, 0.2)
+    slipway.until_well()
     assert Database(slipway.var).newest()
     return time.monotonic() - began
 
