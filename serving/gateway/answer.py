@@ -32,18 +32,16 @@ class Gateway:
     async def answer(self, request: Request) -> Reply:
         """Return the reply to any request; errors are JSON, and none is raised."""
         try:
-            reply = await self._answer(request)
+            way = self._known(request) or self._find(request, self._live.world)
+            if isinstance(way, Reply):
+                reply = way
+            else:
+                _check_form(request.headers, way.door.FORMS)
+                reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
         except Problem as problem:
             reply = _say(request.path, problem)
         reply.headers.append(("x-request-id", self._request_id(request)))
         return reply
-
-    async def _answer(self, request: Request) -> Reply:
-        way = self._known(request) or self._find(request, self._live.world)
-        if isinstance(way, Reply):
-            return way
-        _check_form(request.headers, way.door.FORMS)
-        return await self._predictor.predict(request, way, _pin(request, way.place, way.key))
 
     def _known(self, request: Request) -> Way | None:
         """The way of an earlier prediction with this address and key, while the tables and the key are as they were."""

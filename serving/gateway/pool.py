@@ -41,21 +41,21 @@ class Package:
         self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
         self._reading = 0
 
-    def ask(self, batch: Batch, call: Call, left: float) -> asyncio.Future[Answer]:
-        """Return the answer to come within `left` seconds; raises Busy, and TimeoutError when it is too late already.
+    def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
+        """Return the answer to come before the call's deadline; raises Busy, and TimeoutError when it has passed.
 
         What the model raises comes out of it.
         """
-        if left <= 0:
+        if (left := call.left()) <= 0:
             raise TimeoutError
         if self.cost <= TICK_SECONDS and batch.rows <= TICK_ROWS:
             return self._ticks.ask(batch, call)
         return self._flights.ask(batch, call, left)
 
-    def check(self, left: float) -> None:
-        """Raise Busy when a request that came now could not be answered within `left` seconds."""
+    def check(self, call: Call) -> None:
+        """Raise Busy when this call could not be answered in time anyway: before its body costs anything."""
         if self.cost > TICK_SECONDS:
-            self._flights.check(left)
+            self._flights.check(call.left())
 
     async def read(self, request: Request, parse: Callable[[Package, Request], T], left: float) -> T:
         """Return `parse(self, request)` of a large body, read in the package's thread so that others are answered.

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import random
-import time
 from collections import Counter
 from dataclasses import dataclass
 
-from serving.contract import Batch, ContractError
+from serving.contract import ContractError
 from serving.gateway.addresses import Place
 from serving.gateway.batcher import Busy
 from serving.gateway.messages import Problem, Reply, Request
-from serving.gateway.pool import INLINE_BODY, Package
+from serving.gateway.pool import INLINE_BODY
 from serving.gateway.protocols import Door
 from serving.gateway.world import Choice, LiveRoute, LiveTable
 from serving.metrics.histogram import number_bucket, probability_bucket
@@ -46,23 +45,29 @@ class Predictor:
 
     async def predict(self, request: Request, way: Way, pin: str | None) -> Reply:
         """Return the reply of one prediction, its count still open; raises Problem before a package is picked."""
-        choice = await choose(request, way, pin)
+        key = sticky_header(request)
+        if key is None and pin is None and way.found.route.sticky:
+            key = await sticky_field(request, way, way.found.route.sticky)
+        choice = choose(way, pin, key)
         call = self._recorder.start(choice.line, request.began, way.found.route.deadline)
         choice.package.busy += 1
         try:
-            reply = await self._answer(request, way, choice, call)
+            reply = await self._reply(request, way, choice, call)
         finally:
             choice.package.busy -= 1
         reply.call = call
         reply.headers += choice.headers
         return reply
 
-    async def _answer(self, request: Request, way: Way, choice: Choice, call: Call) -> Reply:
+    async def _reply(self, request: Request, way: Way, choice: Choice, call: Call) -> Reply:
         door, package = way.door, choice.package
         try:
-            package.check(left(call))
-            batch, asked = await read(request, door, package, left(call))
-            answer = await package.ask(batch, call, left(call))
+            package.check(call)
+            if len(request.body) <= INLINE_BODY:
+                batch, asked = door.parse(package, request)
+            else:
+                batch, asked = await package.read(request, door.parse, call.left())
+            answer = await package.ask(batch, call)
             call.rows, call.score = batch.rows, score(answer)
             return door.encode(choice.target, way.place.model, package, answer, asked)
         except ContractError as problem:
@@ -86,20 +91,8 @@ class Predictor:
         return way.door.error(500, words)
 
 
-async def read(request: Request, door: Door, package: Package, seconds: float) -> tuple[Batch, object]:
-    """Return what the package's decoder makes of the body; raises ContractError, Busy and TimeoutError."""
-    if len(request.body) <= INLINE_BODY:
-        return door.parse(package, request)
-    return await package.read(request, door.parse, seconds)
-
-
-def left(call: Call) -> float:
-    """Return the seconds until the call's deadline."""
-    return call.began + call.deadline - time.monotonic()
-
-
-async def choose(request: Request, way: Way, pin: str | None) -> Choice:
-    """Return the pinned target, else the one that chance or the sticky key picks; raises Problem."""
+def choose(way: Way, pin: str | None, key: bytes | None) -> Choice:
+    """Return the pinned target, else the one that the sticky key or chance picks; raises Problem."""
     found, place = way.found, way.place
     if pin is not None:
         target, arm = pinned(found, place.model, pin), PINNED
@@ -108,7 +101,7 @@ async def choose(request: Request, way: Way, pin: str | None) -> Choice:
     elif found.route.off:
         raise Problem(503, f"{place.model} is switched off at the moment.", [LATER])
     else:
-        target, arm = found.route.pick(await chance(request, way))
+        target, arm = found.route.pick(chance(place.model, key))
     return found.choice(way.live.table.environment, target, arm, place.protocol)
 
 
@@ -121,26 +114,29 @@ def pinned(found: LiveRoute, model: str, pin: str) -> Target:
     return target
 
 
-async def chance(request: Request, way: Way) -> float:
+def chance(model: str, key: bytes | None) -> float:
     """Return a number in [0, 1): the same for the same sticky key, else random."""
-    given = request.headers.get("x-route-key")
-    key = None if given is None else given.encode("latin-1", "replace")
-    if key is None and way.found.route.sticky:
-        key = await _sticky_field(request, way, way.found.route.sticky)
     if key is None:
         return random.random()  # noqa: S311 - shares of traffic, no secret
-    text = way.place.model.encode() + b"\0" + key
-    return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest()) / 2**48
+    return int.from_bytes(hashlib.blake2b(model.encode() + b"\0" + key, digest_size=6).digest()) / 2**48
 
 
-async def _sticky_field(request: Request, way: Way, name: str) -> bytes | None:
+def sticky_header(request: Request) -> bytes | None:
+    given = request.headers.get("x-route-key")
+    return None if given is None else given.encode("latin-1", "replace")
+
+
+async def sticky_field(request: Request, way: Way, name: str) -> bytes | None:
     """The field of the first row, read with stable's decoder; a request that it refuses is left to chance."""
     stable = way.found.route.stable
     if stable is None:
         return None
-    seconds = request.began + way.found.route.deadline - time.monotonic()
+    package = way.found.packages[stable.digest]
     try:
-        batch, _ = await read(request, way.door, way.found.packages[stable.digest], seconds)
+        if len(request.body) <= INLINE_BODY:
+            batch, _ = way.door.parse(package, request)
+        else:
+            batch, _ = await package.read(request, way.door.parse, way.found.route.deadline)
     except (ContractError, Busy, TimeoutError):
         return None
     return repr(batch.columns[name][:1].tolist()).encode() if name in batch.columns else None

@@ -67,6 +67,10 @@ class Call:
     queued: float = 0.0
     computed: float = 0.0
 
+    def left(self) -> float:
+        """Return the seconds until the deadline; below nought when it has passed."""
+        return self.began + self.deadline - time.monotonic()
+
 
 @dataclass(slots=True)
 class Pending:
