@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -55,39 +55,45 @@ class Batch:
     rows: int
     _columns: dict[str, np.ndarray] | None
     _layout: Layout | None = None
-    _blocks: list[np.ndarray] = field(default_factory=list)
+    _values: Sequence[Sequence[Any]] = ()
+    _blocks: list[np.ndarray] | None = None
 
     @classmethod
-    def laid_out(cls, layout: Layout, rows: Sequence[Sequence[Any]]) -> Batch:
+    def laid_out(cls, layout: Layout, values: Sequence[Sequence[Any]]) -> Batch:
         """Return the batch of rows whose values come in the order of the layout's names."""
-        return cls(len(rows), None, layout, layout.blocks(rows))
+        return cls(len(values), None, layout, values)
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
         if self._columns is None:
-            self._columns = self._layout.columns(self._blocks) if self._layout else {}
+            self._columns = self._layout.columns(self._arrays(self._layout)) if self._layout else {}
         return self._columns
 
     def matrix(self, dtype: Any) -> np.ndarray:
         """Return all columns side by side, (rows, columns), as `dtype`."""
         if self._layout is not None and self._layout.uniform:
-            return self._blocks[0].astype(dtype, copy=False)
+            return self._arrays(self._layout)[0].astype(dtype, copy=False)
         return np.column_stack(list(self.columns.values())).astype(dtype, copy=False)
 
     def take(self, row: int) -> Batch:
         """Return one row as a batch of its own."""
         return Batch(1, {name: values[row : row + 1] for name, values in self.columns.items()})
 
+    def _arrays(self, layout: Layout) -> list[np.ndarray]:
+        """Made when the model is asked, so that requests that share a call share the arrays too."""
+        if self._blocks is None:
+            self._blocks = layout.blocks(self._values)
+        return self._blocks
+
 
 def join(batches: Sequence[Batch]) -> Batch:
     """Return the rows of all batches, in order; they must have been read by one signature."""
     if len(batches) == 1:
         return batches[0]
-    rows, layout = sum(batch.rows for batch in batches), batches[0]._layout
+    layout = batches[0]._layout
     if layout is not None and all(batch._layout is layout for batch in batches):
-        together = zip(*(batch._blocks for batch in batches), strict=True)
-        return Batch(rows, None, layout, [np.concatenate(parts) for parts in together])
-    names = batches[0].columns
+        return Batch.laid_out(layout, [row for batch in batches for row in batch._values])
+    rows, names = sum(batch.rows for batch in batches), batches[0].columns
     return Batch(rows, {name: np.concatenate([batch.columns[name] for batch in batches]) for name in names})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ class Answer:
     values: np.ndarray | None = None
     labels: list[Any] | None = None
     probabilities: np.ndarray | None = None
-    classes: list[Any] | None = None
+    classes: Sequence[Any] | None = None
 
     def part(self, start: int, stop: int) -> Answer:
         """Return the answer to the rows from `start` to before `stop`."""
@@ -62,7 +63,7 @@ def numbers(values: Any, rows: int) -> Answer:
     return Answer(values=found)
 
 
-def choices(labels: Any, probabilities: Any, classes: list[Any], rows: int) -> Answer:
+def choices(labels: Any, probabilities: Any, classes: Sequence[Any], rows: int) -> Answer:
     """Return a classifier's answer; without labels each row gets its likeliest class. Raises ModelError."""
     if probabilities is None:
         return _labelled(Answer(labels=np.asarray(labels).ravel().tolist(), classes=classes), rows)
