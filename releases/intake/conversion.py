@@ -10,6 +10,7 @@ from serving.contract.signature import Signature
 
 OPSET = {"": 21, "ai.onnx.ml": 3}
 SECONDS = 60
+MATRIX = "columns"
 WHOLE = ("integer", "long", "boolean")
 
 
@@ -36,24 +37,39 @@ def _convert(model: Any, signature: Signature, kind: str) -> bytes:
 
     _patch_boosting()
     options = {id(model): {"zipmap": False}} if kind == "classifier" else None
-    made = skl2onnx.to_onnx(
-        model,
-        initial_types=_initial_types(signature),
-        target_opset=OPSET,
-        options=options,  # one input per column
-    )
-    return bytes(made.SerializeToString())
+    refused: Exception | None = None
+    for types in _initial_types(signature):
+        try:
+            made = skl2onnx.to_onnx(model, initial_types=types, target_opset=OPSET, options=options)
+            return bytes(made.SerializeToString())
+        except NotConverted:
+            raise
+        except Exception as error:
+            # The last form is the one that the most models have; its reason is the one to tell.
+            refused = error
+    assert refused is not None  # noqa: S101 - there is always a form to try
+    raise refused
 
 
-def _initial_types(signature: Signature) -> list[tuple[str, Any]]:
+def _initial_types(signature: Signature) -> Iterator[list[tuple[str, Any]]]:
+    """Yield the forms of the graph's input to try, the fastest first.
+
+    Columns of numbers are tried as one matrix: feeding 30 inputs costs more than most models, and a bare estimator
+    takes one input only. A model that chooses its columns by name needs them one by one.
+    """
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 
     def tensor(type_name: str) -> Any:
         return StringTensorType if type_name == "string" else Int64TensorType if type_name in WHOLE else FloatTensorType
 
     if (item := signature.tensor) is not None:
-        return [(item.name, tensor(item.type)([None, *(item.shape or ())]))]
-    return [(field.name, tensor(field.type)([None, 1])) for field in signature.inputs]
+        yield [(item.name, tensor(item.type)([None, *(item.shape or ())]))]
+        return
+    kinds = {tensor(field.type) for field in signature.inputs}
+    if len(signature.inputs) > 1 and StringTensorType not in kinds:
+        kind = kinds.pop() if len(kinds) == 1 else FloatTensorType
+        yield [(MATRIX, kind([None, len(signature.inputs)]))]
+    yield [(field.name, tensor(field.type)([None, 1])) for field in signature.inputs]
 
 
 def _patch_boosting() -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsRegressor
@@ -59,6 +60,17 @@ def test_usual_models_are_served_by_onnx(model: Any, tmp_path: Path) -> None:
     found = examined(encoded(OneHotEncoder(handle_unknown="ignore", sparse_output=False), model), tmp_path)
     assert (found["runtime"], found["proof"]["impossible"]) == ("onnx", {"colour": "both answer alike"})
     assert found["proof"]["largest"] < 1e-4
+
+
+def test_a_bare_forest_takes_its_columns_as_one_matrix(tmp_path: Path) -> None:
+    x, y = models.table()
+    inputs = [{"type": kind, "name": name} for name, kind in (("a", "double"), ("b", "double"), ("c", "float"))]
+    rows = [dict(zip("abc", row, strict=True)) for row in x[:5].tolist()]
+    forest = RandomForestClassifier(5, random_state=0).fit(x, (y > y.mean()).astype(int))
+    found = examined(forest, tmp_path, example=rows, inputs=inputs)
+    assert found["runtime"] == "onnx", found["reason"]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert [item.shape[1] for item in session.get_inputs()] == [3]
 
 
 def test_an_encoder_that_raises_on_both_sides_is_equal(tmp_path: Path) -> None:
