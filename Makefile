@@ -6,7 +6,7 @@ UV := uv==0.13.9
 DRILL_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test drill lint format types imports lock venv install install-dev clean
+.PHONY: help up test drill bench-gateway lint format types imports lock venv install install-dev clean
 
 help: ## print this list
 	@echo "Slipway: release management for machine-learning models"
@@ -22,6 +22,9 @@ test: install-dev ## run all tests (under 5 minutes); REQUIRE_ALL=1 makes a skip
 
 drill: install-dev ## run the long proofs, each prints its figure; SHORT=1 for the short form
 	@DRILL=1 SHORT=$(SHORT) $(BIN)/python -m pytest -q -s -m drill $(DRILL_FLAGS)
+
+bench-gateway: install-dev ## the gateway beside its peers; QUICK=1 takes two minutes, BENCH_FLAGS="--peers fastapi-onnx" fewer
+	@$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick,--write) $(BENCH_FLAGS)
 
 lint: install-dev ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,0 +1,56 @@
+"""Print what the race showed, and keep it in docs/performance.md between two markers."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.race import table
+from benchmarks.race.models import FOREST, LOGISTIC
+from benchmarks.race.ours import ROOT
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- {}: written by make bench-gateway -->", "<!-- {}: end -->"
+ASKED = ((LOGISTIC, 16), (LOGISTIC, 64), (FOREST, 16), (FOREST, 64))
+
+
+def tell(seen: table.Seen, wanted: Iterable[table.Goal], *, write: bool) -> None:
+    """Print the tables; with `write`, keep them in the document too."""
+    lines = [
+        *table.goals(seen, wanted),
+        "",
+        *table.best(seen, ASKED),
+        f"{machine()}; other processes took {_others(seen):.0%} of a core meanwhile.",
+        "",
+        *table.cases(seen.results),
+    ]
+    print("\n".join(lines), flush=True)
+    if write:
+        keep("race", lines)
+
+
+def keep(name: str, lines: list[str]) -> None:
+    """Put the lines between the two markers of this name."""
+    text = DOCUMENT.read_text()
+    begin, end = BEGIN.format(name), END.format(name)
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    body = "\n".join(lines)
+    DOCUMENT.write_text(f"{before}{begin}\n\n{body}\n\n{end}{after}")
+
+
+def machine() -> str:
+    """Return the machine in words."""
+    told = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in told if line.startswith("model name")]
+    when = time.strftime("%Y-%m-%d")
+    return (
+        f"{when}, {names[0] if names else platform.machine()}, {len(names)} cores, Python {platform.python_version()}"
+    )
+
+
+def _others(seen: table.Seen) -> float:
+    found = [each.others for result in seen.results.values() for each in result.rounds]
+    return sum(found) / len(found) if found else 0.0
