@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
 from dashboard import figures
 from releases.models import Package, Release
@@ -119,11 +120,20 @@ def _moving(release: Release) -> dict[str, Any]:
         "parts": parts(release),
     }
     shown["state"] = "paused" if release.paused_at else release.state
-    if release.state == STATES.WAITING and release.note:
-        shown |= {"blocked": release.note, "blocked_url": release.get_absolute_url()}
+    if words := _held(release):
+        shown |= {"blocked": words, "blocked_url": release.get_absolute_url()}
     elif release.note:
         shown["moving"]["text"] += f": {release.note}"
     return shown
+
+
+def _held(release: Release) -> str:
+    """What a waiting release waits for; a start time by its name, not as a note that somebody has to look up."""
+    if release.state != STATES.WAITING:
+        return ""
+    if release.start_at and release.start_at > timezone.now():
+        return f"Starts {figures.soon(timezone.localtime(release.start_at))}"
+    return release.note
 
 
 def _next(place: Place) -> dict[str, Any]:

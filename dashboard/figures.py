@@ -130,6 +130,12 @@ def exact(at: datetime) -> str:
     return f"{at.day} {at:%b %Y, %H:%M:%S %Z}".strip()
 
 
+def soon(at: datetime, now: datetime | None = None) -> str:
+    """A time to come: `at 14:02 UTC`, on another day `on 23 Nov at 14:02 UTC`."""
+    same = at.date() == (now or datetime.now(UTC)).astimezone(at.tzinfo).date()
+    return f"at {at:%H:%M %Z}" if same else f"on {at.day} {at:%b at %H:%M %Z}"
+
+
 def short_digest(digest: str | None) -> str:
     """`sha256:9f2c1b…71ae` as `9f2c1b…71ae`; short texts stay as they are."""
     text = (digest or "").removeprefix("sha256:")

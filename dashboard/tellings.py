@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from dashboard import figures
@@ -59,15 +60,22 @@ def facts(release: Release) -> list[dict[str, Any]]:
     """Return the strip of figures: how, since when, how long, and what was off for how long."""
     strategy = STRATEGIES.get(release.strategy)
     label = strategy.label if strategy else release.strategy
-    begun = release.created_at
+    begun, since = _begun(release)
     found = [{"label": "Strategy", "value": "Rollback" if release.is_rollback else label}]
     if release.ended_at:
         took = (release.ended_at - begun).total_seconds()
-        found.append({"label": "Took", "value": figures.took(took), "note": "from the click to its end"})
+        found.append({"label": "Took", "value": figures.took(took), "note": f"from {since} to its end"})
     if release.switched_at and release.ended_at and release.state == S.LIVE:
         adopted = (release.ended_at - release.switched_at).total_seconds()
         found.append({"label": "Switch", "value": figures.took(adopted), "note": "until every gateway had it"})
     return found + _downtime(release)
+
+
+def _begun(release: Release) -> tuple[datetime, str]:
+    """When a release could begin to work: a scheduled one is not slow because it waited for its time."""
+    if release.start_at and release.ended_at and release.created_at < release.start_at <= release.ended_at:
+        return release.start_at, "its start time"
+    return release.created_at, "the click"
 
 
 def about(release: Release) -> list[dict[str, Any]]:

@@ -37,12 +37,18 @@ def reconcile(release_id: int) -> None:
 
 @shared_task
 def reconcile_all() -> None:
-    """Look again at every unfinished release; one that fails does not stop the others."""
+    """Look again at every unfinished release; one that fails does not stop the others.
+
+    One that moves gets a worker that stays with it: a step a second would leave a scheduled *recreate* off for seconds.
+    """
     for pk in Release.objects.filter(state__in=Release.UNFINISHED).values_list("pk", flat=True):
         try:
-            reconciler.reconcile(pk)
+            plan = reconciler.reconcile(pk)
         except Exception:
             log.exception("Release %s could not be looked at; it is tried again in a second", pk)
+        else:
+            if plan and plan.action != "hold":
+                enqueue("releases.tasks.reconcile", pk)
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -96,6 +97,14 @@ def test_a_waiting_release_says_by_what_it_is_held(
     text = page(signed_in("release manager"))
     assert "Waits for its start time." in text
     assert "1 held" in text
+
+
+def test_a_scheduled_release_says_when_it_starts(
+    signed_in: SignedIn, packages: list[Package], environments: Environments
+) -> None:
+    start = timezone.now() + timedelta(days=400)
+    put_moving(packages[1], environments["dev"], state="waiting", note="Waits for its start time.", start_at=start)
+    assert f"Starts on {start.day} {start:%b at %H:%M} UTC" in page(signed_in("viewer"))
 
 
 def test_a_package_that_refuses_what_the_live_one_answers_is_offered_with_a_warning(

@@ -164,6 +164,15 @@ def test_a_scheduled_release_says_when_it_starts(
     assert "It starts <time" in page(client, release.get_absolute_url())
 
 
+def test_a_scheduled_release_is_not_called_slow_for_waiting(
+    client: Client, packages: list[Package], environments: Environments
+) -> None:
+    now = timezone.now()
+    times = {"created_at": now - timedelta(hours=3), "start_at": now - timedelta(seconds=5), "ended_at": now}
+    release = put_live(packages[0], environments["dev"], **times)
+    assert "from its start time to its end" in page(client, release.get_absolute_url())
+
+
 def test_a_viewer_may_look_and_not_touch(
     signed_in: SignedIn, packages: list[Package], environments: Environments
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -16,6 +16,9 @@ from releases.strategies import STRATEGIES
 from releases.wake import wake
 from serving.contract import Signature, differences
 
+# A form knows minutes: the one that is running means now.
+THIS_MINUTE = timedelta(minutes=1)
+
 
 def promote(
     *,
@@ -28,14 +31,16 @@ def promote(
 ) -> Release:
     """Start a release of the package into the environment.
 
-    Raises Forbidden, Refused (unknown strategy), Conflict (a release is under way, unmet gates, already live,
-    or a signature that would refuse what the live package accepts).
+    Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, unmet
+    gates, already live, or a signature that would refuse what the live package accepts).
     """
     require(actor, DEPLOY, environment)
     strategy = strategy or environment.default_strategy
     if strategy not in STRATEGIES:
         raise Refused(f"Unknown strategy {strategy!r}. Choose one of: {', '.join(STRATEGIES)}.", "strategy")
     at = timezone.now()
+    if start_at and start_at < at - THIS_MINUTE:
+        raise Refused("The start time is in the past. Leave it empty to start now.", "start_at")
     try:
         with transaction.atomic():
             routes.lock(environment)

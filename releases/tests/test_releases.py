@@ -320,6 +320,15 @@ def test_a_release_can_start_at_a_chosen_time(
     assert settle(release, gateway).state == "live"
 
 
+def test_a_start_time_in_the_past_is_refused_and_this_minute_is_now(
+    environments: Environments, packages: list[Package], gateway: FakeGateway
+) -> None:
+    with pytest.raises(Refused, match="in the past"):
+        bring(packages[0], environments["dev"], gateway, start_at=timezone.now() - timedelta(hours=1))
+    this_minute = timezone.now() - timedelta(seconds=40)
+    assert bring(packages[0], environments["dev"], gateway, start_at=this_minute).state == "live"
+
+
 def test_an_aborted_release_gives_the_traffic_back(
     environments: Environments, packages: list[Package], gateway: FakeGateway, manager: User
 ) -> None:

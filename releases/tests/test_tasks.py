@@ -1,4 +1,4 @@
-"""What beat heals: intakes that lost their worker, and those that never reached one."""
+"""What beat heals and hands on: intakes without a worker, and releases that begin to move."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from releases import tasks
 from releases.actions import intake as verbs
-from releases.models import Intake, MLModel
+from releases.actions import releases
+from releases.models import Environment, Intake, MLModel, Package, Release
+from releases.tests.conftest import FakeGateway
 
 
 @pytest.fixture
@@ -58,6 +60,18 @@ def test_an_upload_that_kills_its_worker_is_given_up(model: MLModel, sent: list[
     verbs.run(deadly.pk)
     deadly.refresh_from_db()
     assert (deadly.state, "three times" in deadly.reason) == ("errored", True)
+
+
+def test_a_release_that_moves_at_beats_look_gets_a_worker_that_stays_with_it(
+    packages: list[Package], environments: dict[str, Environment], gateway: FakeGateway, sent: list[int]
+) -> None:
+    later = timezone.now() + timedelta(hours=1)
+    release = releases.promote(actor=None, package=packages[0], environment=environments["dev"], start_at=later)
+    tasks.reconcile_all()
+    assert sent == []
+    Release.objects.filter(pk=release.pk).update(start_at=timezone.now())
+    tasks.reconcile_all()
+    assert sent == [release.pk]
 
 
 @pytest.mark.django_db(transaction=True)
