@@ -181,6 +181,8 @@ def _keys(environment: Environment) -> list[routing.Key]:
             models=tuple(key.models),
             pin=key.pin,
             expires=key.expires_at.timestamp() if key.expires_at else None,
+            row=key.pk,
+            internal=key.internal,
         )
         for key in live
     ]

@@ -15,7 +15,10 @@ from serving.routing import RouteTable
 CHANNEL = "slipway:routes"
 ENVIRONMENTS = "slipway:environments"
 GATEWAYS = "slipway:gateways"
+USED = "slipway:used"
 HEARTBEAT_SECONDS = 5
+# A gateway writes its uses once a second; one that has died must not hold a share for long.
+USES_MILLISECONDS = 1100
 
 # Only a higher number replaces a table, and only a replacement is announced.
 PUT_TABLE = """
@@ -38,7 +41,11 @@ class EnvironmentState:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """One gateway process, alive at `at` (epoch). All its cells before second `watermark` have been written."""
+    """One gateway process, alive at `at` (epoch). All its cells before second `watermark` have been written.
+
+    `throttled` counts requests over a limit since its start, by environment; `cut_off` is when it was last without
+    Redis, from and to (epoch): for so long it knew of no revoked key.
+    """
 
     name: str
     boot: str
@@ -48,6 +55,12 @@ class Heartbeat:
     watermark: int
     versions: dict[str, str]
     address: str
+    throttled: dict[str, int] = field(default_factory=dict)
+    cut_off: tuple[float, float] | None = None
+
+
+# What is asked of each limit: by environment served, then by the limit's name.
+Uses = dict[str, dict[str, float]]
 
 
 def routes_key(environment: str) -> str:
@@ -113,6 +126,36 @@ def drop_heartbeat(redis: Redis, name: str, boot: str) -> None:
     """Take a gateway that stops in good order out of the list at once."""
     redis.delete(heartbeat_key(name, boot))
     redis.zrem(GATEWAYS, heartbeat_key(name, boot))
+
+
+def put_uses(redis: Redis, boot: str, uses: Uses) -> None:
+    """Write what is asked of each limit at one gateway, with every environment that it serves."""
+    redis.set(f"slipway:uses:{boot}", msgspec.json.encode(uses), px=USES_MILLISECONDS)
+
+
+def get_uses(redis: Redis) -> dict[str, Uses]:
+    """Return what all gateways that are alive wrote, by their boot."""
+    boots = [key.rpartition(b":")[2] for key in cast("list[bytes]", redis.zrange(GATEWAYS, 0, -1))]
+    values = cast("list[Any]", redis.mget([b"slipway:uses:" + boot for boot in boots])) if boots else []
+    found = zip(boots, values, strict=True)
+    return {boot.decode(): msgspec.json.decode(value, type=Uses) for boot, value in found if value}
+
+
+def put_used(redis: Redis, used: dict[str, float]) -> None:
+    """Note when keys were last used (epoch), by their hash."""
+    redis.hset(USED, mapping={name: int(at) for name, at in used.items()})
+
+
+def get_used(redis: Redis) -> dict[str, int]:
+    """Return when each key was last used (epoch seconds), by its hash."""
+    found = cast("dict[bytes, bytes]", redis.hgetall(USED))
+    return {name.decode(): int(at) for name, at in found.items()}
+
+
+def forget_used(redis: Redis, names: Iterable[str]) -> None:
+    """Drop the notes on keys that are gone."""
+    if gone := list(names):
+        redis.hdel(USED, *gone)
 
 
 def heartbeats(redis: Redis) -> list[Heartbeat]:

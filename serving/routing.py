@@ -88,13 +88,22 @@ def _edges(live: list[Target], control: float) -> Iterator[tuple[float, Target, 
 
 @dataclass(frozen=True)
 class Key:
-    """One API key: the SHA-256 of its text, a prefix for display, its models (`*`: all), its rights, its end."""
+    """One API key: the SHA-256 of its text, a prefix for display, its models (`*`: all), its rights, its end.
+
+    Secrets of one `row` share their limits, which hold over all gateways together; None is no limit. `origins` are
+    those of pages whose scripts may use the key. An `internal` key is Slipway's own: no limit holds it up.
+    """
 
     hash: str
     prefix: str
     models: tuple[str, ...]
     pin: bool
     expires: float | None
+    row: int = 0
+    requests_per_second: int | None = None
+    concurrent_requests: int | None = None
+    origins: tuple[str, ...] = ()
+    internal: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,10 +148,23 @@ def check(table: RouteTable) -> RouteTable:
     for model, route in table.routes.items():
         _check_route(model, route)
     for key in table.keys:
-        if not HASH.match(key.hash):
-            raise ValueError(f"The key {key.prefix}… of {table.environment} has no SHA-256 of 64 hex digits.")
+        _check_key(table.environment, key)
+    _check_limit(table.environment, table.limits.get("requests_per_second"))
     _check_artefacts(table)
     return table
+
+
+def _check_key(environment: str, key: Key) -> None:
+    where = f"The key {key.prefix}… of {environment}"
+    if not HASH.match(key.hash):
+        raise ValueError(f"{where} has no SHA-256 of 64 hex digits.")
+    for limit in (key.requests_per_second, key.concurrent_requests):
+        _check_limit(where, limit)
+
+
+def _check_limit(where: str, limit: Any) -> None:
+    if limit is not None and not (type(limit) is int and limit >= 1):
+        raise ValueError(f"{where}: a limit must be a whole number from 1.")
 
 
 def _check_artefacts(table: RouteTable) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -21,12 +22,14 @@ from serving.gateway.adopting import build, failures, hopeless, kept, whole
 from serving.gateway.config import Config
 from serving.gateway.disk import Disk
 from serving.gateway.journal import Journal
+from serving.gateway.line import Line
 from serving.gateway.pool import Package, Pool
 from serving.gateway.quarantine import leave_out
+from serving.gateway.renewing import Renewal
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import RouteTable, Target
 
-POLL_SECONDS, RETRY_SECONDS = 1.0, 5.0
+POLL_SECONDS, RETRY_SECONDS, RENEW_SECONDS = 1.0, 5.0, 0.5
 T = TypeVar("T")
 log = logging.getLogger("slipway.gateway")
 
@@ -60,9 +63,9 @@ class Follower:
     ) -> None:
         self._config, self._live, self._pool, self._disk = config, live, pool, disk
         self._journal, self._adopted = journal, adopted
-        self._redis = connect(config.redis_url)
+        self.line = Line(connect(config.redis_url), self._cut_off)
         self._status: dict[str, Status] = {}
-        self._away = False
+        self._loader, self._renewal = ThreadPoolExecutor(1, thread_name_prefix="loader"), Renewal()
 
     def states(self) -> dict[str, EnvironmentState]:
         """Return what the heartbeat says, by environment."""
@@ -75,7 +78,7 @@ class Follower:
         while not stop.is_set():
             self.look()
             try:
-                subscription = subscription or self._subscribe()
+                subscription = subscription or self.line.subscribe(exchange.CHANNEL)
                 if subscription.get_message(timeout=POLL_SECONDS):
                     while subscription.get_message(timeout=0):
                         pass
@@ -101,20 +104,19 @@ class Follower:
         missing = {
             name: self._status.get(name, Status()).published for name in world.served if name not in world.tables
         }
-        known = None not in missing.values() and (bool(world.served) or not self._away)
+        known = None not in missing.values() and (bool(world.served) or not self.line.away)
         ready = (known or bool(world.tables)) and True not in missing.values()
         waiting = frozenset(name for name, published in missing.items() if published is not False)
         if (ready, waiting) != (world.ready, world.waiting):
             self._live.world = replace(world, ready=ready, waiting=waiting)
 
-    def _subscribe(self) -> PubSub:
-        subscription: PubSub = self._redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        subscription.subscribe(exchange.CHANNEL)
-        return subscription
+    def _cut_off(self, since: float | None) -> None:
+        self._live.world = replace(self._live.world, cut_off=since)
 
     def _see_environments(self) -> None:
+        found = self.line.ask(exchange.get_environments)
         world = self._live.world
-        order = self._ask(lambda: exchange.get_environments(self._redis)) or world.order or self._disk.order()
+        order = found or world.order or self._disk.order()
         served = self._config.serves(order)
         if (order, served) == (world.order, world.served):
             return
@@ -142,11 +144,11 @@ class Follower:
     def _found(self, environment: str, status: Status) -> RouteTable | None:
         """The table in Redis; None while Redis is away, and where there is none that can be used."""
         try:
-            found = self._ask(lambda: exchange.get_table(self._redis, environment))
+            found = self.line.ask(lambda redis: exchange.get_table(redis, environment))
         except ValueError as error:
             status.error, status.published = str(error), True
             return None
-        if not self._away:
+        if not self.line.away:
             status.published = found is not None
         if found is not None and found.environment != environment:
             status.error = f"A table of {found.environment} was found under {environment}; it is refused."
@@ -220,6 +222,7 @@ class Follower:
         return whole(route, {digest: package for digest, package in found.items() if package}, older.generation)
 
     def _go_live(self, live: LiveTable, status: Status) -> None:
+        live = self._renewal.newest(live)
         name, generation = live.table.environment, live.table.generation
         first = name not in self._live.world.tables
         if status.failed:
@@ -236,13 +239,30 @@ class Follower:
     def _load(self, target: Target, packages: dict[str, str]) -> Package | None:
         """Return the loaded package, None when it cannot be loaded, and note in `packages` which it is."""
         try:
-            package = self._pool.get(target)
+            package = self._meanwhile(lambda: self._pool.get(target))
         except Exception as error:
             # A model can fail to load in any way at all; each one only costs its own route.
             packages[target.digest] = f"error: {str(error)[:300] or type(error).__name__}"
             return None
         packages[target.digest] = "ready"
         return package
+
+    def _meanwhile(self, work: Callable[[], T]) -> T:
+        """Do in another thread what may take minutes: a key that is revoked in the meantime is refused at once."""
+        future = self._loader.submit(work)
+        while not wait([future], RENEW_SECONDS).done:
+            for live in self._live.world.tables.values():
+                self._renew(live)
+        return future.result()
+
+    def _renew(self, live: LiveTable) -> None:
+        try:
+            table = self.line.ask(lambda redis: exchange.get_table(redis, live.table.environment))
+        except ValueError:
+            return
+        renewed = table and self._renewal.newer(live, table)
+        if renewed:
+            self._live.world = self._live.world.with_table(renewed)
 
     def _note_quarantine(self, table: RouteTable, out: set[str], status: Status) -> None:
         status.left_out = None
@@ -263,15 +283,3 @@ class Follower:
             # Those left out included: they are wanted all the same.
             self._journal.lift({target.digest for live in tables for target in live.table.targets()})
         self._pool.keep({target.artefact for live in tables for target in live.targets()})
-
-    def _ask(self, question: Callable[[], T]) -> T | None:
-        """Ask Redis; None, and one line in the log, while it is away. Other errors are the caller's."""
-        try:
-            answer = question()
-        except (RedisError, OSError) as error:
-            if not self._away:
-                log.warning("Redis is away (%s); the last tables stay live.", type(error).__name__)
-            self._away = True
-            return None
-        self._away = False
-        return answer

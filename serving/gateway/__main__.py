@@ -17,6 +17,7 @@ import uvloop
 from serving.gateway import server
 from serving.gateway.answer import Gateway
 from serving.gateway.asgi import AsgiDoor
+from serving.gateway.callers import Callers
 from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_config
 from serving.gateway.disk import Disk
 from serving.gateway.heart import Heart
@@ -24,6 +25,7 @@ from serving.gateway.journal import Journal
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
 from serving.gateway.rsgi import RsgiDoor
+from serving.gateway.shares import Shares
 from serving.gateway.world import Live
 from serving.metrics.recorder import Pending, Recorder
 from serving.sync import Follower
@@ -43,9 +45,11 @@ class Process:
         self.journal = Journal(config.data, last_exit=config.last_exit)
         self.pool = Pool(self.disk.artefacts, config.token, self.journal)
         self.follower = Follower(config, self.live, self.pool, self.disk, self.journal, lambda: self.heart.nudge())
-        self.heart = Heart(config, self.boot, self.follower.states, self._written)
-        self.predictor = Predictor(self.recorder)
-        self.gateway = Gateway(self.live, self.predictor, self.boot)
+        self.shares = Shares(self.boot, config.data, self._shared)
+        states, line = self.follower.states, self.follower.line
+        self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, self._written)
+        self.predictor, self.callers = Predictor(self.recorder), Callers(self.shares.gateways)
+        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot)
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
@@ -87,11 +91,16 @@ class Process:
 
     def _offer(self) -> None:
         self.recorder.sweep()
+        self.shares.offer(self.callers)
         self.heart.offer(*self.recorder.collect())
 
     def _written(self, cells: list[Pending]) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.recorder.written, cells)
+
+    def _shared(self, shares: dict[str, dict[str, float]]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.callers.share, shares)
 
 
 def main() -> int:

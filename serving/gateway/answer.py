@@ -6,9 +6,13 @@ import itertools
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from serving.gateway import addresses, keys
+from serving.gateway import addresses, cors, keys
 from serving.gateway.addresses import Place
+from serving.gateway.callers import Callers
+from serving.gateway.guard import Guard, guard
 from serving.gateway.messages import Headers, Problem, Reply, Request, error, value
 from serving.gateway.predicting import Predictor, Way, pinned
 from serving.gateway.protocols import PROTOCOLS
@@ -24,8 +28,8 @@ GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 class Gateway:
     """Answers requests from the world that is live when they come."""
 
-    def __init__(self, live: Live, predictor: Predictor, boot: str) -> None:
-        self._live, self._predictor = live, predictor
+    def __init__(self, live: Live, predictor: Predictor, callers: Callers, boot: str) -> None:
+        self._live, self._predictor, self._callers = live, predictor, callers
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
         self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
@@ -35,12 +39,32 @@ class Gateway:
             way = self._known(request) or self._find(request, self._live.world)
             if isinstance(way, Reply):
                 reply = way
-            else:
+            elif way.guard is None:
+                way.trace.fresh = True
                 _check_form(request.headers, way.door.FORMS)
                 reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
+            else:
+                reply = await self._guarded(request, way, way.guard)
         except Problem as problem:
             reply = _say(request.path, problem)
         reply.headers.append(("x-request-id", self._request_id(request)))
+        return reply
+
+    async def _guarded(self, request: Request, way: Way, guard: Guard) -> Reply:
+        """The same for a caller with limits or origins: what such an answer carries, a refusal carries too."""
+        way.trace.fresh = True
+        origin = request.headers.get("origin")
+        try:
+            guard.enter(request.began)
+            try:
+                _check_form(request.headers, way.door.FORMS)
+                reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
+            finally:
+                guard.leave()
+        except Problem as problem:
+            problem.headers += guard.headers(origin)
+            raise
+        reply.headers += guard.headers(origin)
         return reply
 
     def _known(self, request: Request) -> Way | None:
@@ -58,21 +82,35 @@ class Gateway:
         place = addresses.read(request.path)
         if place is None:
             raise Problem(404, "There is nothing at this address.")
+        if request.method == "OPTIONS":
+            return _options(request, place, world)
         _check_method(request.method, place.method)
         if place.verb in ("live", "ready", "server"):
             return _server(place, world)
         live = _table(place, world)
         authorization = request.headers.get("authorization")
         key = keys.identify(live, authorization, time.time())
+        try:
+            found = self._allowed(place, live, key)
+        except Problem as problem:
+            problem.headers += cors.headers(key, request.headers.get("origin"))
+            raise
+        if isinstance(found, Reply):
+            found.headers += cors.headers(key, request.headers.get("origin"))
+            return found
+        trace, limiter = self._callers.trace(live, key), self._callers.limiter(live, key)
+        way = Way(place, PROTOCOLS[place.protocol], live, found, key, trace, guard(limiter, key))
+        self._keep(request.path, authorization, way)
+        return way
+
+    def _allowed(self, place: Place, live: LiveTable, key: Key | None) -> Reply | LiveRoute:
+        """Return the route of a prediction that the key is for, or the reply to a question; raises Problem."""
+        self._callers.trace(live, key).fresh = True
         if place.verb == "models":
             names = [name for name in live.routes if keys.may_use(key, name)]
             return PROTOCOLS[place.protocol].models(live, names)
         found = _model(place, live, key)
-        if place.method == "GET":
-            return _describe(place, found)
-        way = Way(place, PROTOCOLS[place.protocol], live, found, key)
-        self._keep(request.path, authorization, way)
-        return way
+        return _describe(place, found) if place.method == "GET" else found
 
     def _keep(self, path: str, authorization: str | None, way: Way) -> None:
         """Only what was found is kept, so that strangers cannot fill it; a flood of good keys starts it afresh."""
@@ -103,7 +141,18 @@ def _model(place: Place, live: LiveTable, key: Key | None) -> LiveRoute:
 
 def _check_method(method: str, wanted: str) -> None:
     if method != wanted and not (method == "HEAD" and wanted == "GET"):
-        raise Problem(405, f"This address takes {wanted} only.", [("allow", wanted)])
+        raise Problem(405, f"This address takes {wanted} only.", [("allow", _allow(wanted))])
+
+
+def _allow(method: str) -> str:
+    return "GET, HEAD, OPTIONS" if method == "GET" else f"OPTIONS, {method}"
+
+
+def _options(request: Request, place: Place, world: World) -> Reply:
+    live = world.tables.get(place.environment or world.default or "")
+    return Reply(
+        204, b"", [("allow", _allow(place.method)), *cors.preflight(live, place.method, request.headers, time.time())]
+    )
 
 
 def _check_form(headers: Headers, forms: frozenset[str]) -> None:
@@ -139,11 +188,20 @@ def _server(place: Place, world: World) -> Reply:
     ready = world.ready and place.environment not in world.waiting
     if place.verb == "live":
         return value({"live": True, "ready": ready})
+    said: dict[str, Any] = {"live": True, "ready": True} | _cut_off(world)
     if not ready:
         names = ", ".join(sorted(world.waiting))
         words = f"What was released to {names} is not loaded here yet." if names else "The gateway is starting."
-        return replace(value({"live": True, "ready": False, "error": words}), status=503)
-    return value({"live": True, "ready": True})
+        return replace(value(said | {"ready": False, "error": words}), status=503)
+    return value(said)
+
+
+def _cut_off(world: World) -> dict[str, str]:
+    """A gateway without Redis answers as before, and says that it may not know of the newest changes."""
+    if world.cut_off is None:
+        return {}
+    since = datetime.fromtimestamp(world.cut_off, UTC).isoformat(timespec="seconds")
+    return {"warning": f"Redis is away since {since}: routes, keys and limits are as they were then."}
 
 
 def _describe(place: Place, found: LiveRoute) -> Reply:

@@ -89,6 +89,7 @@ async def _rest(message: MutableMapping[str, Any], receive: Receive, most: int) 
 async def hand_over(reply: Reply, send: Send) -> None:
     """Send the reply."""
     headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in reply.headers]
-    headers.append((b"content-length", b"%d" % len(reply.body)))
+    if reply.status != 204:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})

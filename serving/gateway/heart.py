@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from serving import exchange
 from serving.exchange import EnvironmentState, Heartbeat
 from serving.gateway.config import Config
+from serving.gateway.shares import LOOK_SECONDS, Shares
 from serving.metrics import store
 from serving.metrics.recorder import Pending
 from serving.metrics.tens import Tens
@@ -32,9 +33,12 @@ class Heart:
         config: Config,
         boot: str,
         states: Callable[[], dict[str, EnvironmentState]],
+        cut_off: Callable[[], tuple[float, float] | None],
+        shares: Shares,
         written: Callable[[list[Pending]], None],
     ) -> None:
         self._config, self._boot, self._states, self._written = config, boot, states, written
+        self._cut_off, self._shares = cut_off, shares
         self._redis = connect(config.redis_url)
         self._wake = threading.Event()
         self._offered: tuple[list[Pending], int] | None = None
@@ -54,15 +58,25 @@ class Heart:
         """Beat until `stop` is set; then write the last counts and take this gateway out of the list."""
         while not stop.is_set():
             self.beat()
-            self._wake.wait(1.0)
+            if not self._wake.wait(LOOK_SECONDS):
+                self._quietly(lambda: self._shares.look(self._redis))
+                self._wake.wait(1.0 - LOOK_SECONDS)
             self._wake.clear()
         self._leave()
 
     def beat(self) -> None:
         """Write the cells, then the heartbeat; while Redis is away nothing happens, and the cells are offered again."""
+        self._quietly(self._beat)
+
+    def _beat(self) -> None:
+        self._flush()
+        states = self._states()
+        exchange.put_heartbeat(self._redis, self._heartbeat(states))
+        self._shares.write(self._redis, states)
+
+    def _quietly(self, work: Callable[[], None]) -> None:
         try:
-            self._flush()
-            exchange.put_heartbeat(self._redis, self._heartbeat())
+            work()
         except (RedisError, OSError):
             return
         except Exception:
@@ -86,14 +100,16 @@ class Heart:
             self._written(cells)
         self._watermark = watermark
 
-    def _heartbeat(self) -> Heartbeat:
+    def _heartbeat(self, states: dict[str, EnvironmentState]) -> Heartbeat:
         return Heartbeat(
             name=self._config.name,
             boot=self._boot,
             pid=os.getpid(),
             at=time.time(),
-            environments=self._states(),
+            environments=states,
             watermark=self._watermark,
             versions=self._versions,
             address=self._config.address,
+            throttled=self._shares.throttled,
+            cut_off=self._cut_off(),
         )

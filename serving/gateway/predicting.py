@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from serving.contract import ContractError
 from serving.gateway.addresses import Place
 from serving.gateway.batcher import Busy
+from serving.gateway.callers import Trace
+from serving.gateway.guard import Guard
 from serving.gateway.messages import Problem, Reply, Request
 from serving.gateway.pool import INLINE_BODY
 from serving.gateway.protocols import Door
@@ -27,13 +29,15 @@ LATER = ("retry-after", "5")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What an address and a key come to while the route tables stay as they are."""
+    """What an address and a key come to while the route tables stay as they are; `guard` is None for most."""
 
     place: Place
     door: Door
     live: LiveTable
     found: LiveRoute
     key: Key | None
+    trace: Trace
+    guard: Guard | None
 
 
 class Predictor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -67,12 +68,22 @@ class LiveTable:
     def keys(self) -> dict[str, Key]:
         return {key.hash: key for key in self.table.keys}
 
+    @cached_property
+    def origins(self) -> dict[str, float]:
+        """Until when (epoch) a page of each origin may call, by the keys that allow it."""
+        found: dict[str, float] = {}
+        for key in self.table.keys:
+            for origin in key.origins:
+                found[origin] = max(found.get(origin, 0.0), math.inf if key.expires is None else key.expires)
+        return found
+
 
 @dataclass(frozen=True)
 class World:
     """All tables by environment. `order` lists every environment that exists, `served` those of this gateway.
 
     `waiting` are the environments that have, or may have, a published table of which nothing is live here yet.
+    `cut_off` is since when (epoch) Redis is away, so that neither new tables nor revoked keys are known.
     """
 
     tables: dict[str, LiveTable] = field(default_factory=dict)
@@ -80,6 +91,7 @@ class World:
     served: tuple[str, ...] = ()
     ready: bool = False
     waiting: frozenset[str] = frozenset()
+    cut_off: float | None = None
 
     @cached_property
     def default(self) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from serving.gateway.adopting import build
 from serving.gateway.answer import Gateway
+from serving.gateway.callers import Callers
 from serving.gateway.journal import Journal
 from serving.gateway.messages import Reply, Request
 from serving.gateway.pool import Pool
@@ -27,9 +28,11 @@ class Inside:
         live.world = World(served=(table.environment,), ready=True).with_table(
             build(table, self.pool.get, lambda _: None, 0)
         )
-        self.gateway = Gateway(live, Predictor(Recorder()), "test")
+        self.gateway = Gateway(live, Predictor(Recorder()), Callers(), "test")
 
-    async def ask(self, path: str, body: Any = None) -> Reply:
-        """Return the reply to a POST of `body` as JSON, to a GET without one."""
-        method, sent = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
-        return await self.gateway.answer(Request(method, path, {}, sent, time.monotonic()))
+    async def ask(self, path: str, body: Any = None, method: str = "", **headers: str) -> Reply:
+        """Return the reply to a POST of `body` as JSON, to a GET without one; of headers `_` is `-`."""
+        sent = b"" if body is None else json.dumps(body).encode()
+        method = method or ("POST" if sent else "GET")
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        return await self.gateway.answer(Request(method, path, named, sent, time.monotonic()))
