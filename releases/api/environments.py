@@ -109,7 +109,7 @@ class OneEnvironment(Endpoint):
 
 class TableShape(serializers.ModelSerializer):
     environment = Name()
-    body = serializers.SerializerMethodField(help_text="the table as the gateways got it, without the hashes of keys")
+    body = serializers.SerializerMethodField(help_text="as the gateways got it, without hashes of keys and our own key")
 
     class Meta:
         model = PublishedTable
@@ -117,7 +117,8 @@ class TableShape(serializers.ModelSerializer):
         read_only_fields = fields
 
     def get_body(self, table: PublishedTable) -> dict[str, Any]:
-        keys = [{name: value for name, value in key.items() if name != "hash"} for key in table.body.get("keys", [])]
+        clients = [key for key in table.body.get("keys", []) if not key.get("internal")]
+        keys = [{name: value for name, value in key.items() if name not in ("hash", "internal")} for key in clients]
         return {**table.body, "keys": keys}
 
 

@@ -88,9 +88,12 @@ def test_what_was_live_at_a_time_is_one_question(admin_calls, environments):
     assert admin_calls.get("/api/environments/dev/table/").json() == every["results"][0]
 
 
-def test_a_table_is_shown_without_the_hashes_of_keys(admin_calls, environments):
-    shown = admin_calls.get("/api/environments/dev/table/").json()
-    assert shown["body"]["keys"][0].keys() == {"prefix", "models", "pin", "expires"}
+def test_a_table_is_shown_without_the_hashes_of_keys_and_without_slipways_own(admin_calls, environments):
+    assert admin_calls.get("/api/environments/dev/table/").json()["body"]["keys"] == []
+    issued = admin_calls.post("/api/keys/", {"environment": "dev", "name": "client"}).json()
+    (shown,) = admin_calls.get("/api/environments/dev/table/").json()["body"]["keys"]
+    assert shown["prefix"] == issued["prefix"]
+    assert not {"hash", "internal"} & shown.keys()
 
 
 def test_adoption_counts_the_gateways(admin_calls, gateway, environments):
