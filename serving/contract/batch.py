@@ -63,6 +63,11 @@ class Batch:
         """Return the batch of rows whose values come in the order of the layout's names."""
         return cls(len(values), None, layout, values)
 
+    @classmethod
+    def of_blocks(cls, layout: Layout, rows: int, blocks: list[np.ndarray]) -> Batch:
+        """Return the batch of rows that came as the layout's own arrays."""
+        return cls(rows, None, layout, (), blocks)
+
     @property
     def columns(self) -> dict[str, np.ndarray]:
         if self._columns is None:
@@ -91,7 +96,7 @@ def join(batches: Sequence[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     layout = batches[0]._layout
-    if layout is not None and all(batch._layout is layout for batch in batches):
+    if layout is not None and all(batch._layout is layout and batch._values for batch in batches):
         return Batch.laid_out(layout, [row for batch in batches for row in batch._values])
     rows, names = sum(batch.rows for batch in batches), batches[0].columns
     return Batch(rows, {name: np.concatenate([batch.columns[name] for batch in batches]) for name in names})

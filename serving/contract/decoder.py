@@ -12,20 +12,21 @@ from msgspec import UNSET
 
 from serving.contract import compiling, explaining, tensors
 from serving.contract.batch import MOST_ROWS, Batch, Layout, refuse_many
-from serving.contract.errors import whole
+from serving.contract.errors import UNREADABLE, whole
+from serving.contract.expected import Expected
 from serving.contract.signature import Signature
 from serving.contract.tensors import Request
 
 
 class Decoder:
-    """The compiled signature. Both methods raise ContractError, and accept nothing that the signature does not."""
+    """The compiled signature. Its methods raise ContractError, and accept nothing that the signature does not."""
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature.check()
         self.fields = signature.inputs
         self._named, self._plain = map(msgspec.json.Decoder, compiling.envelopes(self.fields))
-        self._v2 = tensors.TensorDecoder(self.fields)
         self._layout = Layout(self.fields)
+        self._v2 = tensors.TensorDecoder(self.fields, self._layout)
         self._optional = any(not field.required for field in self.fields)
         self._texts = [i for i, field in enumerate(self.fields) if field.type == "string"]
 
@@ -38,7 +39,7 @@ class Decoder:
             instances = self._named.decode(body).instances
             if self.signature.tensor and not self.signature.tensor.named:
                 raise msgspec.ValidationError("a tensor without a name cannot be sent by name")
-        except (msgspec.MsgspecError, RecursionError):
+        except UNREADABLE:
             return self._lists(body, most)
         refuse_many(len(instances), most)
         return self._columns(instances, body, named=True)
@@ -46,7 +47,7 @@ class Decoder:
     def _lists(self, body: bytes, most: float) -> Batch:
         try:
             instances = self._plain.decode(body).instances
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE as error:
             explaining.refuse_v1(body, self.fields, most)
             raise whole("the body does not fit this model's signature") from error
         refuse_many(len(instances), most)
@@ -58,6 +59,15 @@ class Decoder:
     def decode_v2(self, body: bytes) -> Request:
         """Read an Open Inference Protocol request with tensors as JSON."""
         return self._v2.decode(body)
+
+    def decode_binary(self, body: bytes, length: str) -> Request:
+        """Read one whose tensors follow its JSON, of `length` bytes (a header's text), as binary data."""
+        return self._v2.decode_binary(body, length)
+
+    @property
+    def matrix(self) -> Expected | None:
+        """The tensor that may hold all columns; None where there is none."""
+        return self._v2.matrix
 
     def batch(self, rows: Sequence[Mapping[str, Any]]) -> Batch:
         """Return checked rows (by field name), as many as there are, as a batch."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+import msgspec
+
 MOST_DETAILS = 20
+# What msgspec raises for a body that it cannot read; the Unicode error is none of its own.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Detail(TypedDict):
@@ -34,3 +38,8 @@ def sentence(detail: Detail, rows: str) -> str:
 def whole(rule: str) -> ContractError:
     """Return the refusal of a request as a whole."""
     return ContractError([Detail(row=None, field=None, rule=rule)])
+
+
+def named(field: str, rule: str) -> ContractError:
+    """Return the refusal of one field, in every row."""
+    return ContractError([Detail(row=None, field=field, rule=rule)])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from serving.contract.batch import refuse_many
 from serving.contract.errors import MOST_DETAILS, ContractError, Detail, whole
 from serving.contract.fields import Field
 
+Pairs = list[tuple[str, Any]]
 FORM = 'the body must be {"instances": [row, …]}'
 
 
@@ -21,10 +23,12 @@ class Doubled(dict[str, Any]):
     names: tuple[str, ...] = ()
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, pairs: Callable[[Pairs], Any] | None = None, constant: Any = None) -> Any:
     """Return the JSON value, objects with doubled names as `Doubled`; raises ContractError when it is not JSON."""
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_object)
+        if body.startswith(codecs.BOM_UTF8):
+            raise whole("the body starts with a byte order mark; send UTF-8 without one")
+        return json.loads(body.decode("utf-8"), object_pairs_hook=pairs or _object, parse_constant=constant)
     except UnicodeDecodeError as error:
         raise whole("the body is not UTF-8 text") from error
     except json.JSONDecodeError as error:
@@ -33,7 +37,29 @@ def parse(body: bytes) -> Any:
         raise whole("the body is not JSON that can be read here (a number too long, or nested too deeply)") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def refuse_unreadable(body: bytes) -> None:
+    """Raise ContractError, in the words for all protocols, for a body that is not JSON at all."""
+    parse(body, constant=_no_number)
+
+
+def refuse_doubled(body: bytes) -> None:
+    """Raise ContractError for a body in which an object gives a name twice."""
+    parse(body, _each_once)
+
+
+def _each_once(pairs: Pairs) -> dict[str, Any]:
+    found = _object(pairs)
+    if isinstance(found, Doubled):
+        raise whole(f"the body gives a name twice: {_shown(found.names[0])}")
+    return found
+
+
+def _no_number(_: str) -> None:
+    """Python's own reader lets NaN and Infinity pass."""
+    raise whole("NaN and infinity are no JSON")
+
+
+def _object(pairs: Pairs) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found

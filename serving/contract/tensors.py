@@ -1,178 +1,233 @@
-"""Open Inference Protocol requests: named tensors as JSON, checked against a signature, nothing lost on the way."""
+"""Open Inference Protocol requests: named tensors, checked against a signature, nothing lost on the way.
+
+A request of the usual form is read in one pass by types made from the signature (`quick`). Everything else, binary
+tensors included, is read patiently: the two accept the same, and only the patient reading explains.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
-from serving.contract import compiling
-from serving.contract.batch import Batch, refuse_many
-from serving.contract.errors import ContractError, Detail, whole
-from serving.contract.fields import Field
+from serving.contract import arrays, binary, expected, quick, wire
+from serving.contract.batch import Batch, Layout, refuse_many
+from serving.contract.errors import MOST_DETAILS, ContractError, Detail, named, whole
+from serving.contract.expected import DATATYPES, REAL, WHOLE, Expected
+from serving.contract.fields import FLOAT_MOST, Field
+from serving.contract.wire import Input, Rest, flag
 
-WHOLE = {"INT8": 7, "INT16": 15, "INT32": 31, "INT64": 63, "UINT8": 8, "UINT16": 16, "UINT32": 32, "UINT64": 64}
-DATATYPES = frozenset({*WHOLE, "BOOL", "FP32", "FP64", "BYTES"})
-FITS = {
-    "boolean": {"BOOL"},
-    "integer": set(WHOLE),
-    "long": set(WHOLE),
-    "float": {"FP32", *WHOLE},
-    "double": {"FP64", "FP32", *WHOLE},
-    "string": {"BYTES"},
+__all__ = ["Request", "TensorDecoder"]
+TYPES: dict[str, Any] = {
+    "BOOL": bool,
+    "BYTES": str,
+    "FP32": Annotated[float, Meta(ge=-FLOAT_MOST, le=FLOAT_MOST)],
+    "FP64": float,
+    **{
+        name: Annotated[int, Meta(ge=0 if name[0] == "U" else -(2**bits), le=2**bits - 1)]
+        for name, bits in WHOLE.items()
+    },
 }
-# Whole numbers up to here survive becoming a floating-point number.
-EXACT = {"float": 2**24, "double": 2**53}
-
-
-class _Input(msgspec.Struct):
-    name: str
-    shape: list[Annotated[int, Meta(ge=0, le=2**31)]]
-    datatype: str
-    data: list[Any]
-    parameters: dict[str, Any] | None = None
-
-
-class _Output(msgspec.Struct):
-    name: str
-    parameters: dict[str, Any] | None = None
-
-
-class _Request(msgspec.Struct):
-    inputs: list[_Input]
-    id: str | None = None
-    parameters: dict[str, Any] | None = None
-    outputs: list[_Output] | None = None
+# JSON numbers stay what they are until their field's own type; FP32 says which of them may come.
+ARRAYS = {"BOOL": "?", "BYTES": "O", "FP32": "<f8", "FP64": "<f8", **{name: binary.DTYPES[name] for name in WHOLE}}
+WORDS = {"BOOL": "true or false", "BYTES": "text", "FP32": "a number", "FP64": "a number"}
 
 
 @dataclass(slots=True)
 class Request:
-    """A checked request: its batch, its id, and the names of the outputs it asks for (None: all)."""
+    """A checked request: its batch, its id, and the names of the outputs it asks for (None: all).
+
+    `raw` says whether outputs are wanted as binary data, `exceptions` for which of them it is otherwise.
+    """
 
     batch: Batch
     id: str | None
     outputs: tuple[str, ...] | None
+    raw: bool = False
+    exceptions: Mapping[str, bool] = field(default_factory=dict)
+
+    def wants_raw(self, name: str) -> bool:
+        return self.exceptions.get(name, self.raw)
 
 
 class TensorDecoder:
     """Reads requests for one signature; raises ContractError."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[Field], layout: Layout | None = None) -> None:
         self.fields = fields
-        self._names = {field.name for field in fields}
-        self._values = {field.name: list[compiling.scalar(field)] for field in fields}  # type: ignore[misc]
-        self._decoder = msgspec.json.Decoder(_Request)
+        self.matrix = expected.matrix(fields)
+        self._layout = layout or Layout(fields)
+        self._expected = {item.name: item for item in expected.each(fields)}
+        self._quick = quick.QuickDecoder(fields, self.matrix, self._layout)
 
     def decode(self, body: bytes) -> Request:
-        """Return the checked request."""
-        try:
-            request = self._decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise whole(f"the body is not an inference request: {_reason(error)}") from error
-        given = self._by_name(request.inputs)
-        rows = self._rows(given)
-        # What was sent comes first: its data is counted against the shape, so `rows` is only a claim until then.
-        sent = {
-            field.name: self._column(field, given[field.name], rows) for field in self.fields if field.name in given
-        }
-        columns = {f.name: sent[f.name] if f.name in sent else _empty(f, rows) for f in self.fields}
-        names = None if request.outputs is None else tuple(output.name for output in request.outputs)
-        return Request(Batch(rows, columns), request.id, names)
+        """Return the checked request of a body that is JSON as a whole."""
+        if (found := self._quick.decode(body)) is not None:
+            batch, rest = found
+            return _request(batch, rest)
+        return self._patient(body, memoryview(b""))
 
-    def _by_name(self, inputs: list[_Input]) -> dict[str, _Input]:
+    def decode_binary(self, body: bytes, length: str) -> Request:
+        """Return the checked request of a body whose JSON, of `length` bytes, is followed by raw tensors."""
+        return self._patient(*binary.split(body, length))
+
+    def _patient(self, body: bytes, raw: memoryview) -> Request:
+        request = wire.read(body)
+        parts = dict(zip(map(id, request.inputs), binary.parts(request.inputs, raw), strict=True))
+        given = self._by_name(request.inputs)
+        rows = _rows(given)
+        # What was sent comes first: its data is counted against the shape, so `rows` is only a claim until then.
+        read = {name: _read(self._named(name), item, parts[id(item)]) for name, item in given.items()}
+        return _request(self._batch(rows, read), request)
+
+    def _named(self, name: str) -> Expected:
+        found = self._expected.get(name) or self.matrix
+        assert found is not None  # noqa: S101 - only known names come here
+        return found
+
+    def _batch(self, rows: int, read: dict[str, np.ndarray]) -> Batch:
+        if self.matrix is not None and self.matrix.name in read:
+            values = read[self.matrix.name]
+            if self._layout.uniform:
+                return Batch.of_blocks(self._layout, rows, [values.astype(self.fields[0].kind.dtype)])
+            columns = [values[:, place].astype(item.kind.dtype) for place, item in enumerate(self.fields)]
+            return Batch(rows, dict(zip(self._layout.names, columns, strict=True)))
+        return Batch(rows, {item.name: _column(item, rows, read.get(item.name)) for item in self.fields})
+
+    def _by_name(self, inputs: list[Input]) -> dict[str, Input]:
         given = {item.name: item for item in inputs}
         if not inputs:
             raise whole("inputs must hold at least one tensor")
         if len(given) != len(inputs):
             raise whole("inputs must name each tensor once")
-        if given.keys() - self._names:
-            raise whole(f"inputs holds a tensor that this model does not have; it has {_list(self._names)}")
-        missing = [field.name for field in self.fields if field.required and field.name not in given]
+        if self.matrix is not None and given.keys() == {self.matrix.name}:
+            return given
+        if given.keys() - self._expected.keys():
+            raise whole(f"inputs holds a tensor that this model does not have; {self._choice()}")
+        missing = [item.name for item in self.fields if item.required and item.name not in given]
         if missing:
             raise ContractError([Detail(row=None, field=name, rule="is required") for name in missing])
         return given
 
-    def _rows(self, given: dict[str, _Input]) -> int:
-        sizes = {item.shape[0] if item.shape else 0 for item in given.values()}
-        if len(sizes) != 1 or 0 in sizes:
-            raise whole("every tensor must have the same first dimension, of at least 1 row")
-        rows = sizes.pop()
-        refuse_many(rows)
-        return rows
-
-    def _column(self, field: Field, item: _Input, rows: int) -> np.ndarray:
-        _check_datatype(field, item.datatype)
-        shape = _check_shape(field, item.shape)
-        flat = _flatten(field, item.data, item.shape)
-        self._check_values(field, flat, item.datatype)
-        return np.array(flat, field.kind.dtype).reshape((rows, *shape))
-
-    def _check_values(self, field: Field, flat: list[Any], datatype: str) -> None:
-        try:
-            msgspec.convert(flat, self._values[field.name])
-            strange = datatype in WHOLE and list(_not_whole(field, flat, datatype))
-        except msgspec.ValidationError:
-            strange = _broken(field, flat) or [(0, "does not fit this model's signature")]
-        if strange:
-            raise ContractError(
-                [Detail(row=None, field=f"{field.name}.data[{i}]", rule=rule) for i, rule in strange[:20]]
-            )
+    def _choice(self) -> str:
+        names = f"it has {', '.join(sorted(self._expected)[:20])}"
+        if self.matrix is None:
+            return names
+        return f"{names}, or {self.matrix.name} alone, which holds all {len(self.fields)} columns"
 
 
-def _empty(field: Field, rows: int) -> np.ndarray:
-    return np.array([None] * rows, field.kind.dtype)
+def _request(batch: Batch, rest: Rest) -> Request:
+    if rest.outputs is None and rest.parameters is None:
+        return Request(batch, rest.id, None)
+    raw = flag(rest.parameters, "binary_data_output", False)
+    if rest.outputs is None:
+        return Request(batch, rest.id, None, raw)
+    names = tuple(output.name for output in rest.outputs)
+    if not names or len(set(names)) < len(names):
+        raise named("outputs", "must name at least one output, and each once")
+    own = {item.name: flag(item.parameters, "binary_data", raw) for item in rest.outputs}
+    return Request(batch, rest.id, names, raw, own)
 
 
-def _broken(field: Field, flat: list[Any]) -> list[tuple[int, str]]:
-    return [(i, rule) for i, value in enumerate(flat) if (rule := field.broken(value))]
+def _rows(given: dict[str, Input]) -> int:
+    sizes = {item.shape[0] if item.shape else 0 for item in given.values()}
+    if len(sizes) != 1 or 0 in sizes:
+        raise whole("every tensor must have the same first dimension, of at least 1 row")
+    rows = sizes.pop()
+    refuse_many(rows)
+    return rows
 
 
-def _not_whole(field: Field, flat: list[Any], datatype: str) -> Iterator[tuple[int, str]]:
-    """What the declared datatype cannot hold, and whole numbers that would change on becoming a float."""
-    most = 2 ** WHOLE[datatype] - 1
-    least = 0 if datatype.startswith("U") else -most - 1
-    exact = EXACT.get(field.type, math.inf)
+def _read(tensor: Expected, item: Input, raw: memoryview | None) -> np.ndarray:
+    """Return the checked elements, (rows, elements of a row), of a type that becomes the fields' without loss."""
+    _check_datatype(tensor, item.datatype, raw is None)
+    _check_shape(tensor, item.shape)
+    gaps = raw is None and not all(part.required for part in tensor.fields)
+    if raw is None:
+        found = _from_json(tensor, item, gaps)
+    else:
+        found = binary.values(item.name, item.datatype, binary.elements(item.shape), raw)
+    table = found.reshape(item.shape[0], -1)
+    arrays.refuse_broken(tensor.fields, table, gaps=gaps)
+    return table
+
+
+def _from_json(tensor: Expected, item: Input, gaps: bool) -> np.ndarray:
+    if not isinstance(item.data, list):
+        raise named(item.name, "has no data")
+    flat = _flatten(item, item.data)
+    nullable = gaps and item.datatype not in WHOLE
+    kind = TYPES[item.datatype]
+    try:
+        msgspec.convert(flat, list[kind | None] if nullable else list[kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError:
+        raise ContractError(_wrong(tensor, item.datatype, flat, nullable), rows="rows") from None
+    found = np.array(flat, ARRAYS[item.datatype])
+    if nullable:
+        _refuse_nulls(tensor, found.reshape(item.shape[0], -1))
+    return found
+
+
+def _wrong(tensor: Expected, datatype: str, flat: list[Any], nullable: bool) -> list[Detail]:
+    """Return the elements that the declared datatype cannot hold."""
+    words = f"must be {WORDS.get(datatype) or f'a whole number of the datatype {datatype}'}"
+    kind, width = TYPES[datatype] | None if nullable else TYPES[datatype], binary.elements(tensor.shape)
+    found: list[Detail] = []
     for i, value in enumerate(flat):
-        if value is None:
-            continue
-        if type(value) is not int or not least <= value <= most:
-            yield i, f"must be a whole number of the datatype {datatype}"
-        elif abs(value) > exact:
-            yield i, f"is too large to become {field.kind.v2} without loss"
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            large = datatype in REAL and type(value) in (int, float)
+            rule = f"is outside the range of {datatype}" if large else words + (", not null" if value is None else "")
+            found.append(arrays.detail(tensor.fields, *divmod(i, width), rule))
+            if len(found) == MOST_DETAILS:
+                break
+    return found
 
 
-def _check_datatype(field: Field, datatype: str) -> None:
-    if datatype not in FITS[field.type]:
+def _refuse_nulls(tensor: Expected, table: np.ndarray) -> None:
+    """Of a matrix some columns may be left out; a null in another one is refused."""
+    for place, part in enumerate(tensor.fields):
+        column = table[:, place] if len(tensor.fields) > 1 else table
+        if part.required and column.dtype.kind == "f" and np.isnan(column).any():
+            rule = f"must be {part.kind.words}, not null"
+            raise ContractError([Detail(row=int(np.isnan(column).argmax()), field=part.name, rule=rule)], rows="rows")
+
+
+def _column(item: Field, rows: int, values: np.ndarray | None) -> np.ndarray:
+    if values is None:
+        return np.array([None] * rows, item.kind.dtype)
+    return values.astype(item.kind.dtype).reshape(rows, *(item.shape or ()))
+
+
+def _check_datatype(tensor: Expected, datatype: str, json: bool) -> None:
+    if datatype not in tensor.fits:
         known = "" if datatype in DATATYPES else ", and the one given does not exist here"
-        rule = f"the datatype must be {field.kind.v2} or one that fits it without loss{known}"
-        raise ContractError([Detail(row=None, field=field.name, rule=rule)])
+        raise named(tensor.name, f"the datatype must be {tensor.datatype} or one that fits it without loss{known}")
+    if datatype == "FP16" and json:
+        raise named(tensor.name, "FP16 cannot be sent as JSON; send it as binary data, or as FP32")
 
 
-def _check_shape(field: Field, shape: list[int]) -> tuple[int, ...]:
+def _check_shape(tensor: Expected, shape: list[int]) -> None:
     """Columns may come as [n] or [n, 1]; a tensor only as declared."""
-    wanted = field.shape or ()
-    if tuple(shape[1:]) == wanted or (field.shape is None and shape[1:] == [1]):
-        return wanted
-    rule = f"the shape must be {[-1, *wanted]}, -1 being the number of rows"
-    raise ContractError([Detail(row=None, field=field.name, rule=rule)])
+    if tuple(shape[1:]) != tensor.shape and not (tensor.column and shape[1:] == [1]):
+        raise named(tensor.name, f"the shape must be {[-1, *tensor.shape]}, -1 being the number of rows")
 
 
-def _flatten(field: Field, data: list[Any], shape: list[int]) -> list[Any]:
+def _flatten(item: Input, data: list[Any]) -> list[Any]:
     """Return the elements row by row; data may be flat, or nested exactly as the shape says."""
     flat = data
     if data and isinstance(data[0], list):
         try:
-            flat = _open(data, shape)
+            flat = _open(data, item.shape)
         except ValueError as error:
-            raise ContractError([Detail(row=None, field=field.name, rule=str(error))]) from error
-    if len(flat) != math.prod(shape):
-        rule = f"the data must hold as many elements as the shape says, {math.prod(shape)}"
-        raise ContractError([Detail(row=None, field=field.name, rule=rule)])
+            raise named(item.name, str(error)) from error
+    if len(flat) != binary.elements(item.shape):
+        raise named(item.name, f"the data must hold as many elements as the shape says, {binary.elements(item.shape)}")
     return flat
 
 
@@ -182,12 +237,3 @@ def _open(data: Any, shape: list[int]) -> list[Any]:
     if not isinstance(data, list) or len(data) != shape[0]:
         raise ValueError("the nested data must have exactly the shape that is given")
     return [value for item in data for value in _open(item, shape[1:])]
-
-
-def _reason(error: Exception) -> str:
-    """msgspec says what it expected and where, never the value that it found."""
-    return str(error).split(" - at ")[0] if isinstance(error, RecursionError) else str(error)
-
-
-def _list(names: set[str]) -> str:
-    return ", ".join(sorted(names)[:20])

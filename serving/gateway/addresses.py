@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote
 
-V2_VERBS = frozenset({"infer", "ready"})
+V2_VERBS = {"infer": "infer", "ready": "model-ready"}
+PROTOCOLS = ("v1", "v2")
 # Longer than any address here; what is remembered by path must not grow with what strangers send.
 LONGEST_PATH = 512
 
@@ -30,10 +32,17 @@ def read(path: str) -> Place | None:
     return _read(path) if len(path) <= LONGEST_PATH else None
 
 
+def protocol(path: str) -> str | None:
+    """Return the protocol in which to say that something is wrong, also where there is nothing at the path."""
+    return next((part for part in path[:LONGEST_PATH].split("/")[1:3] if part in PROTOCOLS), None)
+
+
 @lru_cache(maxsize=2048)
 def _read(path: str) -> Place | None:
-    parts = path.removeprefix("/").split("/")
-    environment = None if parts[0] in ("v1", "v2") else parts.pop(0)
+    parts = unquote(path).removeprefix("/").split("/")
+    if parts[0] not in PROTOCOLS and parts[1:] in ([], [""]) and parts[-1] == "":
+        return Place(parts[0] or None, "v1", "alive")
+    environment = None if parts[0] in PROTOCOLS else parts.pop(0)
     if environment == "" or not parts:
         return None
     if len(parts) > 1 and parts[-1] == "":
@@ -74,5 +83,5 @@ def _v2_model(environment: str | None, name: str, rest: list[str]) -> Place | No
     if not rest:
         return Place(environment, "v2", "model", name, version)
     if len(rest) == 1 and rest[0] in V2_VERBS:
-        return Place(environment, "v2", "model-ready" if rest[0] == "ready" else "infer", name, version)
+        return Place(environment, "v2", V2_VERBS[rest[0]], name, version)
     return None

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from serving.gateway import addresses, cors, keys
+from serving.gateway import addresses, cors, keys, protocols, unpacking
 from serving.gateway.addresses import Place
 from serving.gateway.callers import Callers
 from serving.gateway.guard import Guard, guard
-from serving.gateway.messages import Headers, Problem, Reply, Request, error, value
+from serving.gateway.messages import Problem, Reply, Request, value
 from serving.gateway.predicting import Predictor, Way, pinned
 from serving.gateway.protocols import PROTOCOLS
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
@@ -22,6 +21,8 @@ from serving.routing import Key
 VERSION = "0.1.0"
 RETRY, LATER = ("retry-after", "1"), ("retry-after", "5")
 MOST_WAYS = 4096
+EXTENSIONS = ["binary_tensor_data"]
+CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 
 
@@ -41,7 +42,7 @@ class Gateway:
                 reply = way
             elif way.guard is None:
                 way.trace.fresh = True
-                _check_form(request.headers, way.door.FORMS)
+                _check_form(request, way.door.FORMS)
                 reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
             else:
                 reply = await self._guarded(request, way, way.guard)
@@ -57,7 +58,7 @@ class Gateway:
         try:
             guard.enter(request.began)
             try:
-                _check_form(request.headers, way.door.FORMS)
+                _check_form(request, way.door.FORMS)
                 reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
             finally:
                 guard.leave()
@@ -85,7 +86,7 @@ class Gateway:
         if request.method == "OPTIONS":
             return _options(request, place, world)
         _check_method(request.method, place.method)
-        if place.verb in ("live", "ready", "server"):
+        if place.verb in ("live", "ready", "server", "alive"):
             return _server(place, world)
         live = _table(place, world)
         authorization = request.headers.get("authorization")
@@ -125,9 +126,7 @@ class Gateway:
 
 def _say(path: str, problem: Problem) -> Reply:
     """Every protocol has its own form of an error."""
-    place = addresses.read(path)
-    say = PROTOCOLS[place.protocol].error if place else error
-    return say(problem.status, str(problem), problem.headers)
+    return protocols.error(path, problem.status, str(problem), problem.headers)
 
 
 def _model(place: Place, live: LiveTable, key: Key | None) -> LiveRoute:
@@ -155,13 +154,15 @@ def _options(request: Request, place: Place, world: World) -> Reply:
     )
 
 
-def _check_form(headers: Headers, forms: frozenset[str]) -> None:
-    """A missing content type is taken for JSON, a wrong one is refused."""
-    form = headers.get("content-type") or "application/json"
+def _check_form(request: Request, forms: frozenset[str]) -> None:
+    """A missing content type is taken for JSON, a wrong one is refused, and so is a coding that is not known."""
+    form = request.headers.get("content-type") or "application/json"
     if form not in forms and form.partition(";")[0].strip().lower() not in forms:
         raise Problem(415, f"The body must be sent with Content-Type: {' or '.join(sorted(forms))}.")
-    if (headers.get("content-encoding") or "identity").lower() != "identity":
-        raise Problem(415, "A compressed body is not read here; send it plain.")
+    if form not in forms and (charset := CHARSET.search(form)) and charset[1].lower() not in ("utf-8", "utf8"):
+        raise Problem(415, "The body must be UTF-8, whatever the content type says.")
+    if (coding := request.headers.get("content-encoding")) is not None:
+        request.coding = unpacking.coding(coding)
 
 
 def _table(place: Place, world: World) -> LiveTable:
@@ -184,7 +185,9 @@ def _server(place: Place, world: World) -> Reply:
     if place.environment is not None and place.environment not in world.served:
         raise Problem(404, f"This gateway does not serve that environment; it serves: {', '.join(world.served)}.")
     if place.verb == "server":
-        return value({"name": "slipway", "version": VERSION, "extensions": []})
+        return value({"name": "slipway", "version": VERSION, "extensions": EXTENSIONS})
+    if place.verb == "alive":
+        return value({"status": "alive"})
     ready = world.ready and place.environment not in world.waiting
     if place.verb == "live":
         return value({"live": True, "ready": ready})
@@ -192,7 +195,7 @@ def _server(place: Place, world: World) -> Reply:
     if not ready:
         names = ", ".join(sorted(world.waiting))
         words = f"What was released to {names} is not loaded here yet." if names else "The gateway is starting."
-        return replace(value(said | {"ready": False, "error": words}), status=503)
+        raise Problem(503, " ".join([words, *_cut_off(world).values()]), [RETRY])
     return value(said)
 
 
@@ -208,8 +211,10 @@ def _describe(place: Place, found: LiveRoute) -> Reply:
     target = pinned(found, place.model, place.version) if place.version is not None else None
     if place.verb != "model-ready":
         return PROTOCOLS[place.protocol].model(found, target)
-    if found.route.off and target is None:
-        return Reply(503, b'{"error":"This model is switched off."}', value(None).headers)
+    if target is None and (found.lost or found.route.off):
+        raise Problem(
+            503, f"{place.model} is {'not loaded here' if found.lost else 'switched off'} at the moment.", [LATER]
+        )
     return value({"name": place.model, "ready": True})
 
 

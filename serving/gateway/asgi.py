@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from serving.gateway.answer import Gateway
-from serving.gateway.messages import Reply, Request, error
-from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, too_large, too_slow
+from serving.gateway.messages import Reply, Request
+from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, too_large, too_slow, unanswered
 from serving.metrics.recorder import Recorder
 
 Scope = MutableMapping[str, Any]
@@ -48,14 +48,14 @@ class AsgiDoor:
             body = await read_body(headers, receive, self._most)
             return await self._gateway.answer(Request(scope["method"], scope["path"], headers, body, time.monotonic()))
         except TooLarge:
-            return too_large(self._most)
+            return too_large(scope["path"], self._most)
         except TimeoutError:
-            return too_slow()
+            return too_slow(scope["path"])
         except Gone:
             raise
         except Exception:
             log.exception("A request could not be answered.")
-            return error(500, "The gateway could not answer this request.")
+            return unanswered(scope["path"])
 
 
 async def read_body(headers: dict[str, str], receive: Receive, most: int) -> bytes:

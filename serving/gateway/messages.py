@@ -22,13 +22,14 @@ class Headers(Protocol):
 
 @dataclass(slots=True)
 class Request:
-    """`began` is when the body was complete (monotonic seconds)."""
+    """`began` is when the body was complete (monotonic seconds), `coding` how it is compressed, empty if it is not."""
 
     method: str
     path: str
     headers: Headers
     body: bytes
     began: float
+    coding: str = ""
 
 
 @dataclass(slots=True)

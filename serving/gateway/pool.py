@@ -31,11 +31,16 @@ T = TypeVar("T")
 
 
 class Package:
-    """One loaded package. `cost` is the fastest warm call in seconds; `busy` counts the requests that hold it."""
+    """One loaded package. `cost` is the fastest warm call in seconds; `busy` counts the requests that hold it.
+
+    `sample` is the answer of a warm call, and `outputs` what the protocols have worked out from it.
+    """
 
     def __init__(self, manifest: Manifest, decoder: Decoder, runtime: Runtime, journal: Journal) -> None:
         self.manifest, self.decoder, self.runtime = manifest, decoder, runtime
         self.busy, self.cost = 0, 0.0
+        self.sample: Answer | None = None
+        self.outputs: Any = None
         self._journal, self._slot = journal, journal.slot(manifest.package)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"package-{manifest.package[7:15]}")
         self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
@@ -91,7 +96,7 @@ class Package:
         seconds = []
         for _ in range(WARM_CALLS):
             began = time.perf_counter()
-            self._call_in_worker(batch)
+            self.sample = self._call_in_worker(batch)
             seconds.append(time.perf_counter() - began)
         self.cost = min(seconds)
 

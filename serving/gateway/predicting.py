@@ -15,6 +15,7 @@ from serving.gateway.guard import Guard
 from serving.gateway.messages import Problem, Reply, Request
 from serving.gateway.pool import INLINE_BODY
 from serving.gateway.protocols import Door
+from serving.gateway.unpacking import Unpacker
 from serving.gateway.world import Choice, LiveRoute, LiveTable
 from serving.metrics.histogram import number_bucket, probability_bucket
 from serving.metrics.recorder import REFUSED, TIMEOUT, Call, Recorder
@@ -44,11 +45,13 @@ class Predictor:
     """Answers predictions. `failures` counts (model, package number, class of exception), for the log."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+        self._recorder, self._unpacker = recorder, Unpacker()
         self.failures: Counter[tuple[str, int, str]] = Counter()
 
     async def predict(self, request: Request, way: Way, pin: str | None) -> Reply:
         """Return the reply of one prediction, its count still open; raises Problem before a package is picked."""
+        if request.coding:
+            await self._unpacker.unpack(request)
         key = sticky_header(request)
         if key is None and pin is None and way.found.route.sticky:
             key = await sticky_field(request, way, way.found.route.sticky)

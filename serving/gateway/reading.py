@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from serving.gateway.messages import Reply, error
+from serving.gateway.messages import Reply
+from serving.gateway.protocols import error
 
 MOST_BODY = 8 * 2**20
 BODY_SECONDS = 30.0
@@ -18,9 +19,13 @@ class TooSlow(Exception):
     """The body did not come in time."""
 
 
-def too_large(most: int) -> Reply:
-    return error(413, f"The body is over the limit of {most // 2**20} MiB.", [CLOSE])
+def too_large(path: str, most: int) -> Reply:
+    return error(path, 413, f"The body is over the limit of {most // 2**20} MiB.", [CLOSE])
 
 
-def too_slow() -> Reply:
-    return error(408, f"The body did not come within {BODY_SECONDS:g} seconds.", [CLOSE])
+def too_slow(path: str) -> Reply:
+    return error(path, 408, f"The body did not come within {BODY_SECONDS:g} seconds.", [CLOSE])
+
+
+def unanswered(path: str) -> Reply:
+    return error(path, 500, "The gateway could not answer this request.")

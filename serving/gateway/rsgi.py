@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from serving.gateway.answer import Gateway
-from serving.gateway.messages import Reply, Request, error
-from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, TooSlow, too_large, too_slow
+from serving.gateway.messages import Reply, Request
+from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, TooSlow, too_large, too_slow, unanswered
 from serving.metrics.recorder import Recorder
 
 log = logging.getLogger("slipway.gateway")
@@ -39,12 +39,12 @@ class RsgiDoor:
             body = b"" if scope.method == "GET" else await self._body(headers.get("content-length"), protocol)
             return await self._gateway.answer(Request(scope.method, scope.path, headers, body, time.monotonic()))
         except TooLarge:
-            return too_large(self._most)
+            return too_large(scope.path, self._most)
         except TooSlow:
-            return too_slow()
+            return too_slow(scope.path)
         except Exception:
             log.exception("A request could not be answered.")
-            return error(500, "The gateway could not answer this request.")
+            return unanswered(scope.path)
 
     async def _body(self, length: str | None, protocol: Any) -> bytes:
         """Return the body; raises TooLarge and TooSlow."""

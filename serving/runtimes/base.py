@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -77,4 +78,6 @@ def choices(labels: Any, probabilities: Any, classes: Sequence[Any], rows: int) 
 def _labelled(answer: Answer, rows: int) -> Answer:
     if answer.labels is None or len(answer.labels) != rows:
         raise ModelError("The model's answer does not have one label per row.")
+    if rows and type(answer.labels[0]) is float and not all(map(math.isfinite, answer.labels)):
+        raise ModelError("The model's answer holds a label that is not a finite number.")
     return answer

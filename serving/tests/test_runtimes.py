@@ -149,6 +149,12 @@ def test_probabilities_without_labels_choose_the_likeliest() -> None:
         choices(None, [[0.2, 0.8]], ["a", "b", "c"], 1)
 
 
+@pytest.mark.parametrize("label", [float("nan"), float("inf")])
+def test_a_label_that_is_no_number_is_the_models_error(label: float) -> None:
+    with pytest.raises(ModelError, match="label that is not a finite number"):
+        choices([1.0, label], None, [1.0, 2.0], 2)
+
+
 def test_optional_numbers_that_are_left_out_become_nan() -> None:
     signature = Signature.from_json({"inputs": [{"name": "x", "type": "double", "required": False}]})
     assert np.isnan(Decoder(signature).batch([{}, {"x": None}]).columns["x"]).all()

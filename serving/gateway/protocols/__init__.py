@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from serving.contract import Batch, ContractError
+from serving.gateway import addresses, messages
 from serving.gateway.messages import Header, Reply, Request
 from serving.gateway.pool import Package
 from serving.gateway.protocols import v1, v2
@@ -42,3 +43,9 @@ class Door(Protocol):
 
 
 PROTOCOLS: dict[str, Door] = {"v1": v1, "v2": v2}
+
+
+def error(path: str, status: int, words: str, headers: Sequence[Header] = ()) -> Reply:
+    """Return an error in the form of the protocol that the path belongs to, `{"error": words}` where to none."""
+    name = addresses.protocol(path)
+    return messages.error(status, words, headers) if name is None else PROTOCOLS[name].error(status, words, headers)

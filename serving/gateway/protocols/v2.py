@@ -1,43 +1,87 @@
-"""The Open Inference Protocol V2: named tensors in and out, metadata from the signature."""
+"""The Open Inference Protocol V2: named tensors in and out, as JSON or as binary data, metadata from the signature."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from serving.contract import Batch, ContractError
+from serving.contract import Batch, ContractError, binary
 from serving.contract import Request as Asked
+from serving.contract.errors import whole
 from serving.gateway.messages import Problem, Reply, Request, error, value
 from serving.gateway.pool import Package
+from serving.gateway.protocols import outputs
+from serving.gateway.protocols.outputs import Output
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
 
-__all__ = ["FORMS", "encode", "error", "model", "models", "outputs", "parse", "refuse"]
-FORMS = frozenset({"application/json"})
+__all__ = ["FORMS", "chosen", "encode", "error", "model", "models", "parse", "refuse"]
+OCTETS, LENGTH = "application/octet-stream", "inference-header-content-length"
+FORMS = frozenset({"application/json", OCTETS})
 PLATFORMS = {"onnx": "onnx_onnxv1", "sklearn": "sklearn_skops"}
-LABEL, PROBABILITIES = "label", "probabilities"
+
+
+class Tensor(msgspec.Struct, omit_defaults=True):
+    """An output as it is answered; one of data and the size of what follows the JSON."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Any] | UnsetType = UNSET
+    parameters: dict[str, int] | UnsetType = UNSET
+
+
+class Response(msgspec.Struct, omit_defaults=True):
+    """An inference response; nothing in it is null."""
+
+    model_name: str
+    model_version: str
+    outputs: list[Tensor]
+    id: str | None = None
 
 
 def parse(package: Package, request: Request) -> tuple[Batch, Asked]:
     """Return the batch and the request; raises ContractError."""
-    asked = package.decoder.decode_v2(request.body)
-    known = [item["name"] for item in outputs(package)]
-    if unknown := [name for name in asked.outputs or () if name not in known]:
-        words = f"{len(unknown)} of the outputs asked for do not exist; there are {', '.join(known)}"
-        raise ContractError([{"row": None, "field": "outputs", "rule": words}])
+    length = request.headers.get(LENGTH)
+    asked = _plain(package, request) if length is None else package.decoder.decode_binary(request.body, length)
+    if asked.outputs is not None:
+        outputs.refuse_unknown(package, asked.outputs, "outputs")
     return asked.batch, asked
+
+
+def _plain(package: Package, request: Request) -> Asked:
+    try:
+        return package.decoder.decode_v2(request.body)
+    except ContractError:
+        if (request.headers.get("content-type") or "").startswith(OCTETS):
+            raise whole(f"a body of {OCTETS} needs the header Inference-Header-Content-Length") from None
+        raise
 
 
 def encode(target: Target, model: str, package: Package, answer: Answer, asked: Asked) -> Reply:
     """Return an inference response, with the outputs asked for, in their order."""
-    found = {item["name"]: item for item in _tensors(package, answer)}
-    chosen = asked.outputs if asked.outputs is not None else tuple(found)
-    body: dict[str, Any] = {"model_name": model, "model_version": str(target.package)}
-    if asked.id is not None:
-        body["id"] = asked.id
-    return value({**body, "outputs": [found[name] for name in chosen]})
+    known = outputs.of(package)
+    names = known if asked.outputs is None else asked.outputs
+    raw: list[bytes] = []
+    tensors = [_tensor(known[name], answer, raw if asked.wants_raw(name) else None) for name in names]
+    head = msgspec.json.encode(Response(model, str(target.package), tensors, asked.id))
+    if not raw:
+        return Reply(200, head, [("content-type", "application/json")])
+    return Reply(200, b"".join([head, *raw]), [("content-type", OCTETS), (LENGTH, str(len(head)))])
+
+
+def _tensor(output: Output, answer: Answer, raw: list[bytes] | None) -> Tensor:
+    found = output.take(answer)
+    shape = [len(found), *output.shape]
+    if raw is not None:
+        raw.append(binary.encode(output.datatype, found))
+        return Tensor(output.name, output.datatype, shape, parameters={binary.SIZE: len(raw[-1])})
+    if not isinstance(found, list):
+        return Tensor(output.name, output.datatype, shape, found.ravel().tolist())
+    return Tensor(output.name, output.datatype, shape, list(map(str, found)) if output.datatype == "BYTES" else found)
 
 
 def refuse(problem: ContractError) -> Reply:
@@ -50,75 +94,38 @@ def models(live: LiveTable, names: list[str]) -> Reply:
 
 def model(live: LiveRoute, target: Target | None) -> Reply:
     """Return the metadata of the version asked for, else of the one that most requests get."""
-    chosen = target or max(live.route.targets, key=lambda item: item.weight, default=None)
-    if chosen is None:
-        raise Problem(404, "This model has no package here.")
-    package = live.packages[chosen.digest]
-    inputs = [
-        {"name": field.name, "datatype": field.kind.v2, "shape": [-1, *(field.shape or ())]}
-        for field in package.decoder.fields
-    ]
+    package = chosen(live, target)
     found: dict[str, Any] = {
         "name": live.route.model,
         "versions": [str(number) for number in sorted({item.package for item in live.route.targets})],
         "platform": PLATFORMS[package.manifest.runtime],
-        "inputs": inputs,
-        "outputs": outputs(package),
+        "inputs": [
+            {"name": field.name, "datatype": field.kind.v2, "shape": [-1, *(field.shape or ())]}
+            for field in package.decoder.fields
+        ],
+        "outputs": [item.described() for item in outputs.of(package).values()],
     }
-    if package.manifest.classes:
-        found["properties"] = {"classes": msgspec.json.encode(package.manifest.classes).decode()}
+    if properties := _properties(package):
+        found["properties"] = properties
     return value(found)
 
 
-def outputs(package: Package) -> list[dict[str, Any]]:
-    """Return the tensors that a package answers with."""
-    if package.manifest.kind == "classifier":
-        return _classifier_outputs(package)
-    names = _names(package)
-    if len(names) > 1:
-        return [{"name": name, "datatype": "FP64", "shape": [-1]} for name in names]
-    spec = package.decoder.signature.outputs[0] if package.decoder.signature.outputs else {}
-    shape = list(spec.get("tensor-spec", {}).get("shape", [-1]))
-    return [{"name": names[0], "datatype": "FP64", "shape": [-1] if shape in ([-1, 1], []) else shape}]
+def chosen(live: LiveRoute, target: Target | None) -> Package:
+    """Return the package asked for, else the one that most requests get; raises Problem where there is none."""
+    found = target or max(live.route.targets, key=lambda item: item.weight, default=None)
+    if found is None or found.digest not in live.packages:
+        raise Problem(404, "This model has no package here.")
+    return live.packages[found.digest]
 
 
-def _classifier_outputs(package: Package) -> list[dict[str, Any]]:
-    classes = package.manifest.classes or []
-    label = {"name": LABEL, "datatype": _label_type(classes), "shape": [-1]}
-    if not package.runtime.probable:
-        return [label]
-    return [label, {"name": PROBABILITIES, "datatype": "FP64", "shape": [-1, len(classes)]}]
-
-
-def _label_type(classes: list[Any]) -> str:
-    if classes and all(type(name) is bool for name in classes):
-        return "BOOL"
-    return "INT64" if classes and all(type(name) is int for name in classes) else "BYTES"
-
-
-def _names(package: Package) -> list[str]:
-    names = [str(item.get("name") or "") for item in package.decoder.signature.outputs]
-    return names if names and all(names) else ["prediction"]
-
-
-def _tensors(package: Package, answer: Answer) -> list[dict[str, Any]]:
-    if answer.values is None:
-        return _classifier_tensors(package, answer)
-    names, values = _names(package), answer.values
-    if len(names) > 1 and values.ndim == 2 and values.shape[1] == len(names):
-        return [_tensor(name, "FP64", values[:, i]) for i, name in enumerate(names)]
-    return [_tensor(names[0], "FP64", values)]
-
-
-def _classifier_tensors(package: Package, answer: Answer) -> list[dict[str, Any]]:
-    labels = answer.labels or []
-    kind = _label_type(package.manifest.classes or [])
-    data = [str(label) for label in labels] if kind == "BYTES" else labels
-    found = [{"name": LABEL, "datatype": kind, "shape": [len(data)], "data": data}]
-    if answer.probabilities is not None:
-        found.append(_tensor(PROBABILITIES, "FP64", answer.probabilities))
+def _properties(package: Package) -> dict[str, str]:
+    """What the protocol has no word for, as JSON texts, because its properties are texts."""
+    found = {}
+    if package.manifest.classes:
+        found["classes"] = msgspec.json.encode(package.manifest.classes).decode()
+    if (matrix := package.decoder.matrix) is not None:
+        tensor = {"name": matrix.name, "datatype": matrix.datatype, "shape": [-1, *matrix.shape]}
+        found["matrix_input"] = msgspec.json.encode(
+            {**tensor, "columns": [item.name for item in matrix.fields]}
+        ).decode()
     return found
-
-
-def _tensor(name: str, datatype: str, values: Any) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": list(values.shape), "data": values.ravel().tolist()}
