@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
-V2_VERBS = {"infer": "infer", "ready": "model-ready"}
+V2_VERBS = {"infer": "infer", "ready": "model-ready", "openapi.json": "openapi"}
 PROTOCOLS = ("v1", "v2")
 # Longer than any address here; what is remembered by path must not grow with what strangers send.
 LONGEST_PATH = 512

@@ -14,7 +14,7 @@ from serving.gateway.callers import Callers
 from serving.gateway.guard import Guard, guard
 from serving.gateway.messages import Problem, Reply, Request, value
 from serving.gateway.predicting import Predictor, Way, pinned
-from serving.gateway.protocols import PROTOCOLS
+from serving.gateway.protocols import PROTOCOLS, openapi
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
@@ -111,7 +111,7 @@ class Gateway:
             names = [name for name in live.routes if keys.may_use(key, name)]
             return PROTOCOLS[place.protocol].models(live, names)
         found = _model(place, live, key)
-        return _describe(place, found) if place.method == "GET" else found
+        return _describe(place, live, found) if place.method == "GET" else found
 
     def _keep(self, path: str, authorization: str | None, way: Way) -> None:
         """Only what was found is kept, so that strangers cannot fill it; a flood of good keys starts it afresh."""
@@ -207,8 +207,10 @@ def _cut_off(world: World) -> dict[str, str]:
     return {"warning": f"Redis is away since {since}: routes, keys and limits are as they were then."}
 
 
-def _describe(place: Place, found: LiveRoute) -> Reply:
+def _describe(place: Place, live: LiveTable, found: LiveRoute) -> Reply:
     target = pinned(found, place.model, place.version) if place.version is not None else None
+    if place.verb == "openapi":
+        return openapi.document(place, live, found, target)
     if place.verb != "model-ready":
         return PROTOCOLS[place.protocol].model(found, target)
     if target is None and (found.lost or found.route.off):

@@ -23,6 +23,7 @@ class Inside:
     """The parts of one gateway that serve one table; `pool` gives its loaded packages."""
 
     def __init__(self, folder: Path, table: RouteTable) -> None:
+        self.table = table
         self.pool = Pool(folder / "gateway" / "artefacts", "", Journal(folder / "gateway"))
         live = Live()
         live.world = World(served=(table.environment,), ready=True).with_table(
