@@ -68,6 +68,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # who did what, and who may call
     path("activity/", activity.activity, name="activity"),
     path("keys/", keys.keys, name="keys"),
+    path("keys/<number:pk>/", keys.key, name="key"),
+    path("keys/<number:pk>/rotate/", keys.key_rotate, name="key_rotate"),
+    path("keys/<number:pk>/end-old/", keys.key_end_old, name="key_end_old"),
     path("keys/<number:pk>/revoke/", keys.key_revoke, name="key_revoke"),
     path("account/", account.account, name="account"),
     path("account/tokens/", account.token_issue, name="token_issue"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from datetime import datetime
 from typing import Any, Literal, cast
 
 import redis
@@ -173,16 +174,26 @@ def _address(artefact: str) -> str:
 
 
 def _keys(environment: Environment) -> list[routing.Key]:
-    live = ApiKey.objects.filter(environment=environment, revoked_at=None).order_by("id")
-    return [
-        routing.Key(
-            hash=key.hash,
-            prefix=key.prefix,
-            models=tuple(key.models),
-            pin=key.pin,
-            expires=key.expires_at.timestamp() if key.expires_at else None,
-            row=key.pk,
-            internal=key.internal,
-        )
-        for key in live
-    ]
+    now = timezone.now()
+    found = []
+    for key in ApiKey.objects.filter(environment=environment, revoked_at=None).order_by("id"):
+        found.append(_key(key, key.hash, key.prefix, key.expires_at))
+        if key.previous_hash and key.overlaps(now):
+            ends = min(filter(None, (key.previous_until, key.expires_at)))
+            found.append(_key(key, key.previous_hash, key.previous_prefix, ends))
+    return found
+
+
+def _key(key: ApiKey, hashed: str, prefix: str, ends: datetime | None) -> routing.Key:
+    return routing.Key(
+        hash=hashed,
+        prefix=prefix,
+        models=tuple(key.models),
+        pin=key.pin,
+        expires=ends.timestamp() if ends else None,
+        row=key.pk,
+        requests_per_second=key.requests_per_second,
+        concurrent_requests=key.concurrent_requests,
+        origins=tuple(key.origins),
+        internal=key.internal,
+    )

@@ -11,11 +11,12 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import reconciler, routes
-from releases.actions import counts
+from releases import broker, reconciler, routes
+from releases.actions import counts, keys
 from releases.actions.intake import LOST, WORK, run
 from releases.models import Intake, Release
 from releases.wake import enqueue
+from serving import exchange
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,13 @@ def publish_all() -> None:
 def roll_up() -> None:
     """Bring the gateways' counts into the database: minutes, then hours."""
     counts.roll_up(timezone.now())
+
+
+@shared_task
+def note_key_use() -> None:
+    """Bring into the database when keys were last used, once a minute; forget what is nobody's any more."""
+    client = broker.client()
+    exchange.forget_used(client, keys.note_use(exchange.get_used(client)))
 
 
 @shared_task

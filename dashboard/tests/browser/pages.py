@@ -14,6 +14,7 @@ from dashboard.tests.browser.site import Site
 MODEL = "paged"
 ENVIRONMENTS = ("dev", "test", "staging", "production")
 TOMORROW = 24 * 3600
+KEY_NAMES = ("shop", "nightly report", "old laptop")
 OPEN = {
     "board": "/",
     "models": "/models/",
@@ -50,6 +51,10 @@ OPEN = {
     "activity": "/activity/",
     "activity, nothing found": "/activity/?model=nothing-is-called-this",
     "keys": "/keys/",
+    "key, rotated": "/keys/{rotated}/",
+    "key, revoked": "/keys/{revoked}/",
+    "rotate a key": "/keys/{key}/rotate/",
+    "end an old secret": "/keys/{rotated}/end-old/",
     "revoke a key": "/keys/{key}/revoke/",
     "account": "/account/",
     "revoke a token": "/account/tokens/{token}/revoke/",
@@ -69,8 +74,11 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     back = api.post(f"/models/{MODEL}/rollback/", environment="dev", reason="It answers twice the time.")
     api.ended(back["id"])
     waiting = api.post("/releases/", model=MODEL, package=2, environment="test", start_at=_tomorrow())
-    key = api.post("/keys/", environment="production", name="shop")
+    limits = {"requests_per_second": 200, "concurrent_requests": 8, "origins": ["https://shop.example.com"]}
+    key, rotated, revoked = [api.post("/keys/", environment="production", name=name, **limits) for name in KEY_NAMES]
     _call(site, key["secret"])
+    api.post(f"/keys/{rotated['id']}/rotate/")
+    api.post(f"/keys/{revoked['id']}/revoke/", reason="The laptop was lost.")
     return {
         "accepted": reports[0]["id"],
         "refused": refused["id"],
@@ -78,6 +86,8 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "back": back["id"],
         "waiting": waiting["id"],
         "key": key["id"],
+        "rotated": rotated["id"],
+        "revoked": revoked["id"],
         "token": site.slipway.shell(TOKEN),
     }
 

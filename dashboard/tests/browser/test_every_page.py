@@ -22,6 +22,7 @@ SWAGGER = {"api": ["#swagger-ui"]}
 # Only forms lead here (POST), or programs, or a page that asks for a part of itself.
 FORMS = {"sign_out", "package_delete", "environment_move", "token_issue", "password"}
 NO_PAGES = FORMS | {"health", "troubles", "search", "artefacts"}
+NUMBERS = ("accepted", "refused", "live", "waiting", "back", "key", "rotated", "revoked", "token")
 REFUSED = {
     "404": (404, "/there-is-nothing-here/"),
     "404 of a model": (404, "/models/nobody/"),
@@ -51,10 +52,7 @@ def numbers(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
 
 def test_no_page_is_forgotten() -> None:
     """A new address must be added to the list, or be named as one that is no page."""
-    addresses = [
-        path.format(**dict.fromkeys(("accepted", "refused", "live", "waiting", "back", "key", "token"), 1))
-        for path in OPEN.values()
-    ]
+    addresses = [path.format(**dict.fromkeys(NUMBERS, 1)) for path in OPEN.values()]
     seen = {resolve(path.partition("?")[0]).url_name for path in addresses} | {"sign_in"}
     ours = {each.name for each in get_resolver().url_patterns if not isinstance(each, URLResolver)}
     assert ours - seen - NO_PAGES == set()

@@ -39,6 +39,7 @@ def grow(admin_calls, make_live) -> None:
 def test_a_list_asks_the_database_as_often_for_many_rows_as_for_one(admin_calls, packages, make_live):
     make_live(packages[0])
     Intake.objects.create(model=packages[0].model, filename="a.zip")
+    admin_calls.post("/api/keys/", {"environment": "dev", "name": "first"})
     queries(admin_calls, "me/")
     before = {address: queries(admin_calls, address) for address in LISTS}
     grow(admin_calls, make_live)
