@@ -10,6 +10,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from serving.gateway.config import ConfigError, model_address
+
 # A unix socket's path may have 107 bytes on Linux and 103 on macOS, so it cannot live under a deep checkout.
 LONGEST_SOCKET = 100
 
@@ -58,6 +60,14 @@ def parse_urls(text: str) -> dict[str, str]:
             raise ImproperlyConfigured(f"GATEWAY_URLS: each part must look like production=https://… (got {part!r}).")
         urls[name.strip()] = url.rstrip("/")
     return urls
+
+
+def parse_model(name: str, text: str) -> str:
+    """Read `environment/model` or `model`; raises ImproperlyConfigured, naming the setting."""
+    try:
+        return model_address(name, text)
+    except ConfigError as error:
+        raise ImproperlyConfigured(str(error)) from error
 
 
 def _gateway(part: str) -> Gateway:

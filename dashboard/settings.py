@@ -9,7 +9,7 @@ from urllib.parse import quote
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard.addresses import parse_bind, parse_gateways, parse_urls, socket_folder
+from dashboard.addresses import parse_bind, parse_gateways, parse_model, parse_urls, socket_folder
 from dashboard.env import (
     env_bool,
     env_choice,
@@ -37,6 +37,8 @@ WEB_BIND = parse_bind("WEB_BIND", env_str("WEB_BIND", "127.0.0.1:8000"))
 GATEWAYS = parse_gateways(env_str("GATEWAYS", "production=127.0.0.1:8100;*=127.0.0.1:8101"))
 # The address that clients use, when a proxy stands in front: `production=https://predict.example.com;*=https://…`.
 GATEWAY_URLS = parse_urls(env_str("GATEWAY_URLS", ""))
+# The model that answers at the root of its gateway, where MLflow's own client looks for one: `production/flight-eta`.
+MLFLOW_MODEL = parse_model("MLFLOW_MODEL", env_str("MLFLOW_MODEL", ""))
 # The token with which gateways on other machines fetch packages; without one, none can.
 GATEWAY_TOKEN = env_secret("GATEWAY_TOKEN", None)
 # Where those gateways fetch them, such as `https://slipway.example.com/artefacts`; empty: from their own disk.

@@ -17,6 +17,7 @@ from dashboard.addresses import (
     gateway_for,
     parse_bind,
     parse_gateways,
+    parse_model,
     parse_urls,
     socket_folder,
 )
@@ -125,6 +126,13 @@ def test_the_addresses_for_clients_are_read_and_checked() -> None:
     for text in ("production", "production=predict.example.com", "=https://x"):
         with pytest.raises(ImproperlyConfigured, match="GATEWAY_URLS"):
             parse_urls(text)
+
+
+def test_the_model_at_the_root_is_named_with_or_without_an_environment() -> None:
+    assert [parse_model("M", text) for text in ("", "eta", " production/eta ")] == ["", "eta", "production/eta"]
+    for text in ("production/", "/eta", "a/b/c", "v1/eta", "an eta"):
+        with pytest.raises(ImproperlyConfigured, match="MLFLOW_MODEL"):
+            parse_model("MLFLOW_MODEL", text)
 
 
 @given(st.text("abc/ ü", min_size=1, max_size=300))

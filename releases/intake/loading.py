@@ -17,7 +17,9 @@ FORESTS = ("RandomForest", "ExtraTrees", "GradientBoosting", "RandomTreesEmbeddi
 
 def types(path: Path, trusted: list[str]) -> int:
     """How many types stood outside skops' own list and on the server's; raises Refused for any on neither."""
-    import skops.io
+    from serving.runtimes import plain_pandas  # noqa: F401 - before skops brings pandas in: as the gateway runs a model
+
+    import skops.io  # isort: skip
 
     try:
         found = skops.io.get_untrusted_types(file=path)

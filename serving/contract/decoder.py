@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from serving.contract import compiling, explaining, tensors
 from serving.contract.batch import MOST_ROWS, Batch, Layout, refuse_many
 from serving.contract.errors import UNREADABLE, whole
 from serving.contract.expected import Expected
+from serving.contract.frames import Frames
 from serving.contract.signature import Signature
 from serving.contract.tensors import Request
 
@@ -68,6 +70,11 @@ class Decoder:
     def matrix(self) -> Expected | None:
         """The tensor that may hold all columns; None where there is none."""
         return self._v2.matrix
+
+    @cached_property
+    def frames(self) -> Frames:
+        """The reader of MLflow's forms, compiled when the first such request comes."""
+        return Frames(self.signature, self._layout)
 
     def batch(self, rows: Sequence[Mapping[str, Any]]) -> Batch:
         """Return checked rows (by field name), as many as there are, as a batch."""

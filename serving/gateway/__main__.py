@@ -49,7 +49,7 @@ class Process:
         states, line = self.follower.states, self.follower.line
         self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, self._written)
         self.predictor, self.callers = Predictor(self.recorder), Callers(self.shares.gateways)
-        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot)
+        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, config.mlflow_model)
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 

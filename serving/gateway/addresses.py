@@ -7,14 +7,18 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 V2_VERBS = {"infer": "infer", "ready": "model-ready", "openapi.json": "openapi"}
-PROTOCOLS = ("v1", "v2")
+PROTOCOLS = ("v1", "v2", "mlflow")
+MLFLOW_VERBS = {"invocations": "predict", "ping": "ping", "health": "ping", "version": "version"}
 # Longer than any address here; what is remembered by path must not grow with what strangers send.
 LONGEST_PATH = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`environment` is None for an address without one. `verb` is what is wanted: predict, infer, model, models, …"""
+    """`environment` is None for an address without one. `verb` is what is wanted: predict, infer, model, models, …
+
+    MLflow's client knows no addresses but those at the root: there `model` is empty, and a setting names it.
+    """
 
     environment: str | None
     protocol: str
@@ -34,12 +38,17 @@ def read(path: str) -> Place | None:
 
 def protocol(path: str) -> str | None:
     """Return the protocol in which to say that something is wrong, also where there is nothing at the path."""
-    return next((part for part in path[:LONGEST_PATH].split("/")[1:3] if part in PROTOCOLS), None)
+    parts = path[:LONGEST_PATH].split("/")[1:3]
+    if parts[:1] and parts[0] in MLFLOW_VERBS and parts[1:] in ([], [""]):
+        return "mlflow"
+    return next((part for part in parts if part in PROTOCOLS), None)
 
 
 @lru_cache(maxsize=2048)
 def _read(path: str) -> Place | None:
     parts = unquote(path).removeprefix("/").split("/")
+    if parts[0] in MLFLOW_VERBS and parts[1:] in ([], [""]):
+        return Place(None, "mlflow", MLFLOW_VERBS[parts[0]])
     if parts[0] not in PROTOCOLS and parts[1:] in ([], [""]) and parts[-1] == "":
         return Place(parts[0] or None, "v1", "alive")
     environment = None if parts[0] in PROTOCOLS else parts.pop(0)
@@ -47,9 +56,8 @@ def _read(path: str) -> Place | None:
         return None
     if len(parts) > 1 and parts[-1] == "":
         parts.pop()
-    if parts[0] == "v1":
-        return _v1(environment, parts[1:])
-    return _v2(environment, parts[1:]) if parts[0] == "v2" else None
+    read = _READ.get(parts[0])
+    return None if read is None else read(environment, parts[1:])
 
 
 def _v1(environment: str | None, parts: list[str]) -> Place | None:
@@ -85,3 +93,13 @@ def _v2_model(environment: str | None, name: str, rest: list[str]) -> Place | No
     if len(rest) == 1 and rest[0] in V2_VERBS:
         return Place(environment, "v2", V2_VERBS[rest[0]], name, version)
     return None
+
+
+def _mlflow(environment: str | None, parts: list[str]) -> Place | None:
+    match parts:
+        case [name, verb] if name and verb in MLFLOW_VERBS:
+            return Place(environment, "mlflow", MLFLOW_VERBS[verb], name)
+    return None
+
+
+_READ = {"v1": _v1, "v2": _v2, "mlflow": _mlflow}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from serving.gateway.callers import Callers
 from serving.gateway.guard import Guard, guard
 from serving.gateway.messages import Problem, Reply, Request, value
 from serving.gateway.predicting import Predictor, Way, pinned
-from serving.gateway.protocols import PROTOCOLS, openapi
+from serving.gateway.protocols import PROTOCOLS, mlflow, openapi
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
@@ -29,8 +30,9 @@ GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 class Gateway:
     """Answers requests from the world that is live when they come."""
 
-    def __init__(self, live: Live, predictor: Predictor, callers: Callers, boot: str) -> None:
+    def __init__(self, live: Live, predictor: Predictor, callers: Callers, boot: str, mlflow_model: str = "") -> None:
         self._live, self._predictor, self._callers = live, predictor, callers
+        self._mlflow_model = mlflow_model
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
         self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
@@ -83,9 +85,16 @@ class Gateway:
         place = addresses.read(request.path)
         if place is None:
             raise Problem(404, "There is nothing at this address.")
+        at_root = place.protocol == "mlflow" and not place.model
+        if at_root:
+            place = _named(place, self._mlflow_model)
         if request.method == "OPTIONS":
             return _options(request, place, world)
         _check_method(request.method, place.method)
+        if at_root and place.method == "GET":
+            # MLflow's client asks without a key whether it is there; only of this model, which a setting names.
+            live = _table(place, world)
+            return _describe(place, live, _model(place, live, None))
         if place.verb in ("live", "ready", "server", "alive"):
             return _server(place, world)
         live = _table(place, world)
@@ -127,6 +136,15 @@ class Gateway:
 def _say(path: str, problem: Problem) -> Reply:
     """Every protocol has its own form of an error."""
     return protocols.error(path, problem.status, str(problem), problem.headers)
+
+
+def _named(place: Place, model: str) -> Place:
+    """Return where MLflow's addresses at the root lead: to the model that a setting names, `environment/model`."""
+    if not model:
+        words = "No model answers at this address: the gateway's setting MLFLOW_MODEL names none. Use "
+        raise Problem(404, f"{words}/<environment>/mlflow/<model>/invocations.")
+    environment, _, name = model.rpartition("/")
+    return replace(place, environment=environment or None, model=name)
 
 
 def _model(place: Place, live: LiveTable, key: Key | None) -> LiveRoute:
@@ -211,6 +229,8 @@ def _describe(place: Place, live: LiveTable, found: LiveRoute) -> Reply:
     target = pinned(found, place.model, place.version) if place.version is not None else None
     if place.verb == "openapi":
         return openapi.document(place, live, found, target)
+    if place.verb == "version":
+        return mlflow.version()
     if place.verb != "model-ready":
         return PROTOCOLS[place.protocol].model(found, target)
     if target is None and (found.lost or found.route.off):

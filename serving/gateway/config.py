@@ -32,6 +32,7 @@ class Config:
     token: str = ""
     last_exit: int | None = None
     server: str = "granian"
+    mlflow_model: str = ""
 
     @property
     def address(self) -> str:
@@ -62,6 +63,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         if environ.get("GATEWAY_LAST_EXIT")
         else None,
         server=_one_of("GATEWAY_SERVER", environ.get("GATEWAY_SERVER") or "granian", SERVERS),
+        mlflow_model=model_address("MLFLOW_MODEL", environ.get("MLFLOW_MODEL", "")),
     )
 
 
@@ -88,6 +90,16 @@ def _name(setting: str, name: str) -> str:
     if not NAME.match(name) or name in RESERVED:
         raise ConfigError(f"{setting}: {name!r} is not a name that can be used here.")
     return name
+
+
+def model_address(setting: str, text: str) -> str:
+    """Return `environment/model`, `model` (in the last environment), or nothing; raises ConfigError for all else."""
+    environment, slash, model = text.strip().rpartition("/")
+    if slash:
+        _name(setting, environment)
+    if text and not NAME.match(model):
+        raise ConfigError(f"{setting} must look like production/flight-eta or flight-eta (got {text!r}).")
+    return text.strip()
 
 
 def _redis(url: str) -> str:

@@ -106,6 +106,11 @@ class Package:
         self._journal.release(self._slot)
 
 
+def inline(request: Request) -> bool:
+    """Whether a body of JSON is short enough to be read on the event loop."""
+    return len(request.body) <= INLINE_BODY
+
+
 class Pool:
     """All packages of one gateway, by artefact digest. Only the thread that follows the tables loads and unloads."""
 

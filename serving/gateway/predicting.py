@@ -13,7 +13,6 @@ from serving.gateway.batcher import Busy
 from serving.gateway.callers import Trace
 from serving.gateway.guard import Guard
 from serving.gateway.messages import Problem, Reply, Request
-from serving.gateway.pool import INLINE_BODY
 from serving.gateway.protocols import Door
 from serving.gateway.unpacking import Unpacker
 from serving.gateway.world import Choice, LiveRoute, LiveTable
@@ -70,7 +69,7 @@ class Predictor:
         door, package = way.door, choice.package
         try:
             package.check(call)
-            if len(request.body) <= INLINE_BODY:
+            if door.inline(request):
                 batch, asked = door.parse(package, request)
             else:
                 batch, asked = await package.read(request, door.parse, call.left())
@@ -140,7 +139,7 @@ async def sticky_field(request: Request, way: Way, name: str) -> bytes | None:
         return None
     package = way.found.packages[stable.digest]
     try:
-        if len(request.body) <= INLINE_BODY:
+        if way.door.inline(request):
             batch, _ = way.door.parse(package, request)
         else:
             batch, _ = await package.read(request, way.door.parse, way.found.route.deadline)

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+
+# First, because scikit-learn brings pandas in.
+from serving.runtimes.plain_pandas import pd  # isort: skip
 import skops.io
 from threadpoolctl import threadpool_limits
 

@@ -22,18 +22,21 @@ from serving.routing import RouteTable
 class Inside:
     """The parts of one gateway that serve one table; `pool` gives its loaded packages."""
 
-    def __init__(self, folder: Path, table: RouteTable) -> None:
+    def __init__(self, folder: Path, table: RouteTable, mlflow_model: str = "") -> None:
         self.table = table
         self.pool = Pool(folder / "gateway" / "artefacts", "", Journal(folder / "gateway"))
         live = Live()
         live.world = World(served=(table.environment,), ready=True).with_table(
             build(table, self.pool.get, lambda _: None, 0)
         )
-        self.gateway = Gateway(live, Predictor(Recorder()), Callers(), "test")
+        self.gateway = Gateway(live, Predictor(Recorder()), Callers(), "test", mlflow_model)
 
     async def ask(self, path: str, body: Any = None, method: str = "", **headers: str) -> Reply:
         """Return the reply to a POST of `body` as JSON, to a GET without one; of headers `_` is `-`."""
         sent = b"" if body is None else json.dumps(body).encode()
-        method = method or ("POST" if sent else "GET")
+        return await self.send(method or ("POST" if sent else "GET"), path, sent, **headers)
+
+    async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
+        """Return the reply to a body as it is."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return await self.gateway.answer(Request(method, path, named, sent, time.monotonic()))
+        return await self.gateway.answer(Request(method, path, named, body, time.monotonic()))

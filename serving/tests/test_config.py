@@ -39,6 +39,8 @@ def test_a_star_means_all_but_those_of_others() -> None:
         ("REDIS_URL", "redis+socket:///x"),
         ("GATEWAY_NICE", "much"),
         ("GATEWAY_LAST_EXIT", "x"),
+        ("MLFLOW_MODEL", "v2/eta"),
+        ("MLFLOW_MODEL", "dev/"),
     ],
 )
 def test_a_bad_setting_is_named(name: str, value: str) -> None:

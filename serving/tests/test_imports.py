@@ -15,3 +15,8 @@ def test_starting_a_gateway_imports_nothing_heavy_and_no_django() -> None:
     root = Path(__file__).parents[2]
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert HEAVY & set(json.loads(result.stdout)) == set()
+
+
+def test_serving_scikit_learn_does_without_pyarrow_and_leaves_it_to_be_found() -> None:
+    code = "import serving.runtimes.sklearn, sys; assert 'pyarrow' not in sys.modules; import pyarrow, pandas"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=True)

@@ -9,7 +9,7 @@ from serving.contract import Batch, ContractError
 from serving.gateway import addresses, messages
 from serving.gateway.messages import Header, Reply, Request
 from serving.gateway.pool import Package
-from serving.gateway.protocols import v1, v2
+from serving.gateway.protocols import mlflow, v1, v2
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
@@ -20,6 +20,10 @@ class Door(Protocol):
 
     @property
     def FORMS(self) -> frozenset[str]: ...
+
+    def inline(self, request: Request) -> bool:
+        """Whether the body is read on the event loop, and not beside it."""
+        ...
 
     def parse(self, package: Package, request: Request) -> tuple[Batch, Any]:
         """Return the checked batch and what else was asked for, for `encode`; raises ContractError."""
@@ -42,7 +46,7 @@ class Door(Protocol):
     def model(self, live: LiveRoute, target: Target | None) -> Reply: ...
 
 
-PROTOCOLS: dict[str, Door] = {"v1": v1, "v2": v2}
+PROTOCOLS: dict[str, Door] = {"v1": v1, "v2": v2, "mlflow": mlflow}
 
 
 def error(path: str, status: int, words: str, headers: Sequence[Header] = ()) -> Reply:

@@ -11,14 +11,14 @@ from msgspec import UNSET, Raw, UnsetType
 from serving.contract import Batch, ContractError, explaining
 from serving.contract.errors import UNREADABLE, named, whole
 from serving.gateway.messages import JSON, Header, Problem, Reply, Request, value
-from serving.gateway.pool import Package
+from serving.gateway.pool import Package, inline
 from serving.gateway.protocols import outputs
 from serving.gateway.protocols.outputs import LABEL, PROBABILITIES
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
 
-__all__ = ["FORMS", "encode", "error", "model", "models", "parse", "predictions", "refuse"]
+__all__ = ["FORMS", "encode", "error", "inline", "model", "models", "parse", "predictions", "refuse"]
 FORMS = frozenset({"application/json"})
 PARAMETERS = b'"parameters"'
 Asked = tuple[str, ...] | None

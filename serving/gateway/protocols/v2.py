@@ -11,14 +11,14 @@ from serving.contract import Batch, ContractError, binary
 from serving.contract import Request as Asked
 from serving.contract.errors import whole
 from serving.gateway.messages import Problem, Reply, Request, error, value
-from serving.gateway.pool import Package
+from serving.gateway.pool import Package, inline
 from serving.gateway.protocols import outputs
 from serving.gateway.protocols.outputs import Output
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
 
-__all__ = ["FORMS", "chosen", "encode", "error", "model", "models", "parse", "refuse"]
+__all__ = ["FORMS", "chosen", "encode", "error", "inline", "model", "models", "parse", "refuse"]
 OCTETS, LENGTH = "application/octet-stream", "inference-header-content-length"
 FORMS = frozenset({"application/json", OCTETS})
 PLATFORMS = {"onnx": "onnx_onnxv1", "sklearn": "sklearn_skops"}
