@@ -62,7 +62,9 @@ def _skops(path: Path, job: Mapping[str, Any], say: Say) -> Found:
     model = loading.load(path, job["trusted"])
     kind = loading.kind_of(model)
     labels = [_plain(label) for label in np.asarray(model.classes_).tolist()] if kind == "classifier" else None
-    predict_fn = "predict_proba" if kind == "classifier" and hasattr(model, "predict_proba") else "predict"
+    predict_fn = job["predict_fn"]
+    if not hasattr(model, predict_fn):
+        raise Refused("load", f"MLmodel asks for {predict_fn}, which the model does not have.")
     settled = _settle(job, lambda: inference.inputs(model, job["example"]), inference.outputs(kind, labels))
     say("load", "passed", f"{type(model).__name__}, a {kind}")
     from serving.runtimes.sklearn import SklearnRuntime
@@ -84,13 +86,12 @@ def _onnx(path: Path, job: Mapping[str, Any], say: Say) -> Found:
     given = onnxfile.inputs(parsed)
     settled = _settle(job, lambda: given, inference.outputs(kind, classes))
     _same_inputs(settled, given)
-    proba = "predict_proba" if len(parsed.graph.output) > 1 else "predict"
     try:
-        engine = load_onnx(path, _manifest("onnx", path, kind, classes, proba), settled)
+        engine = load_onnx(path, _manifest("onnx", path, kind, classes, job["predict_fn"]), settled)
     except ModelError as error:
         raise Refused("load", str(error)) from None
     say("load", "passed", f"ONNX, a {kind}")
-    return Found(settled, engine, kind, classes, proba)
+    return Found(settled, engine, kind, classes, job["predict_fn"])
 
 
 def _settle(

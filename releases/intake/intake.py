@@ -119,6 +119,7 @@ def _job(
         "constraints": {} if known else files.constraints,
         "declared": {} if known else dict(declared),
         "example": files.example,
+        "predict_fn": files.predict_fn,
     }
 
 

@@ -12,6 +12,7 @@ from releases.intake.unpack import safe, shown
 
 MLMODEL_MOST = 1024 * 1024
 LIMIT_PARTS = 20_000
+PREDICT_FNS = ("predict", "predict_proba", "predict_log_proba")
 KEPT = ("mlflow_version", "run_id", "model_id", "model_uuid", "utc_time_created", "artifact_path")
 
 
@@ -24,6 +25,7 @@ class MlflowModel:
     constraints: dict[str, Any]
     provenance: dict[str, Any]
     versions: dict[str, str]
+    predict_fn: str
 
 
 def read(folder: Path) -> MlflowModel:
@@ -48,6 +50,7 @@ def read(folder: Path) -> MlflowModel:
         _constraints(metadata if isinstance(metadata, dict) else {}),
         {key: str(document[key])[:200] for key in KEPT if document.get(key) is not None},
         _versions(flavour, flavours),
+        _predict_fn(flavours),
     )
 
 
@@ -105,6 +108,15 @@ def _parts(value: Any) -> int:
         elif isinstance(item, list):
             waiting.extend(item)
     return count
+
+
+def _predict_fn(flavours: dict[str, Any]) -> str:
+    """What MLflow would answer with; raises Refused for what no package can be asked here."""
+    named = str(_mapping(flavours, "python_function").get("predict_fn") or PREDICT_FNS[0])
+    if named not in PREDICT_FNS:
+        known = ", ".join(PREDICT_FNS)
+        raise Refused("inspect", f"MLmodel names the predict_fn {shown(named)}; what can be served is {known}.")
+    return named
 
 
 def _versions(flavour: dict[str, Any], flavours: dict[str, Any]) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Source:
     example: Any = None
     provenance: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    predict_fn: str = mlflow.PREDICT_FNS[0]
 
     @property
     def is_onnx(self) -> bool:
@@ -42,7 +43,8 @@ def describe(folder: Path, kind: str) -> Source:
         found = mlflow.read(folder)
         own = signature if signature is not None else found.signature
         limits = {} if signature is not None else found.constraints
-        return Source("mlflow", found.model, own, limits, example, found.provenance, found.versions | pins(folder))
+        versions = found.versions | pins(folder)
+        return Source("mlflow", found.model, own, limits, example, found.provenance, versions, found.predict_fn)
     model = only_model(folder)
     name = ("onnx" if model.lower().endswith(".onnx") else "skops") if kind == "file" else "folder"
     return Source(name, model, signature, {}, example, training(folder), pins(folder))

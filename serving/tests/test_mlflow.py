@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,6 +31,7 @@ CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
 FLOWER = ("sl", "sw", "pl", "pw")
 ROW = [5.1, 3.5, 1.4, 0.2]
 SUM = 10.2
+NAMES = (*FLOWER, "x", "columns", "data", "index", "input")
 PARAMS = [
     {"name": "thr", "type": "double", "default": 0.5, "shape": None},
     {"name": "weights", "type": "double", "default": [1.0], "shape": [-1]},
@@ -350,6 +353,26 @@ def test_a_tensor_is_taken_as_rows_or_as_columns_side_by_side(door: Inside, body
     assert found == status
     if status == 200:
         assert answer == {"predictions": [pytest.approx(6), pytest.approx(15.5)]}
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+ROWS = st.lists(
+    st.lists(VALUES | st.lists(VALUES, max_size=2), max_size=5) | st.dictionaries(st.sampled_from(NAMES), VALUES)
+)
+FORM_NAMES = st.sampled_from(("dataframe_split", "dataframe_records", "instances", "inputs", "params"))
+BODIES = st.dictionaries(FORM_NAMES, ROWS | VALUES | st.dictionaries(st.sampled_from(NAMES), ROWS | VALUES), max_size=2)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(("flower", "optional", "integer", "boolean", "text", "tensor")), BODIES)
+def test_any_body_is_answered_or_refused(door: Inside, model: str, body: Any) -> None:
+    assert post(door, model, body)[0] in (200, 400, 422)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from((None, CSV)), st.binary(max_size=100))
+def test_any_bytes_are_refused(door: Inside, content_type: str | None, body: bytes) -> None:
+    assert post(door, "flower", body, content_type)[0] == 400
 
 
 # --- CSV and Parquet ----------------------------------------------------------------------------------------------

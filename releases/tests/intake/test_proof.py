@@ -39,14 +39,16 @@ def encoded(encoder: Any, model: Any) -> Any:
     return Pipeline([("front", front), ("model", model)]).fit(*frame())
 
 
-def examined(model: Any, folder: Path, example: Any = None, **declared: Any) -> dict[str, Any]:
+def examined(
+    model: Any, folder: Path, example: Any = None, predict_fn: str = "predict", **declared: Any
+) -> dict[str, Any]:
     """Run the child's part here, and keep what it said."""
     path = folder / "model.skops"
     path.write_bytes(models.skops_bytes(model))
     rows = frame()[0].iloc[1:6].to_dict("records") if example is None else example
     job = {
         "package": str(folder), "model": path.name, "onnx": False, "files": 1, "trusted": list(TRUSTED_TYPES),
-        "signature": None, "constraints": {}, "declared": declared, "example": rows,
+        "signature": None, "constraints": {}, "declared": declared, "example": rows, "predict_fn": predict_fn,
     }  # fmt: skip
     return examine.examine(job, folder / "model.onnx", lambda *_: None)
 
@@ -60,6 +62,11 @@ def test_usual_models_are_served_by_onnx(model: Any, tmp_path: Path) -> None:
     found = examined(encoded(OneHotEncoder(handle_unknown="ignore", sparse_output=False), model), tmp_path)
     assert (found["runtime"], found["proof"]["impossible"]) == ("onnx", {"colour": "both answer alike"})
     assert found["proof"]["largest"] < 1e-4
+
+
+def test_a_model_without_what_its_mlmodel_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(examine.Refused, match="asks for predict_proba"):
+        examined(LinearRegression().fit(*models.table()), tmp_path, predict_fn="predict_proba")
 
 
 def test_a_bare_forest_takes_its_columns_as_one_matrix(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from releases.intake import mlflow
 from releases.intake.report import Refused
 from releases.intake.source import TOLD_MOST, training
 
@@ -33,3 +34,15 @@ def test_anything_but_an_object_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_no_file_tells_nothing(tmp_path: Path) -> None:
     assert training(tmp_path) == {}
+
+
+@pytest.mark.parametrize("named", [None, "predict", "predict_proba", "predict_log_proba", "score"])
+def test_an_mlmodel_says_what_is_answered(tmp_path: Path, named: str | None) -> None:
+    (tmp_path / "model.skops").touch()
+    flavours = {"sklearn": {"serialization_format": "skops"}, "python_function": {"predict_fn": named}}
+    (tmp_path / "MLmodel").write_text(json.dumps({"flavors": flavours}))
+    if named == "score":
+        with pytest.raises(Refused, match="predict_fn “score”"):
+            mlflow.read(tmp_path)
+    else:
+        assert mlflow.read(tmp_path).predict_fn == (named or "predict")
