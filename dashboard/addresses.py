@@ -18,16 +18,17 @@ LONGEST_SOCKET = 100
 
 @dataclass(frozen=True)
 class Gateway:
-    """One gateway process: name, address and the environments it answers for (`*`: all others)."""
+    """One gateway process: name, address and the environments it answers for (`*`: all others); https with TLS."""
 
     name: str
     host: str
     port: int
     environments: tuple[str, ...]
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     def serves(self, environment: str, named_elsewhere: frozenset[str]) -> bool:
         return environment in self.environments or ("*" in self.environments and environment not in named_elsewhere)
@@ -41,9 +42,9 @@ def parse_bind(name: str, text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def parse_gateways(text: str) -> tuple[Gateway, ...]:
+def parse_gateways(text: str, scheme: str = "http") -> tuple[Gateway, ...]:
     """Read `production=127.0.0.1:8100;*=127.0.0.1:8101`; raises ImproperlyConfigured for a bad or doubled part."""
-    gateways = tuple(_gateway(part) for part in text.split(";") if part.strip())
+    gateways = tuple(_gateway(part, scheme) for part in text.split(";") if part.strip())
     named = [environment for gateway in gateways for environment in gateway.environments]
     doubled = {environment for environment in named if named.count(environment) > 1}
     if not gateways or doubled:
@@ -70,13 +71,13 @@ def parse_model(name: str, text: str) -> str:
         raise ImproperlyConfigured(str(error)) from error
 
 
-def _gateway(part: str) -> Gateway:
+def _gateway(part: str, scheme: str) -> Gateway:
     names, equals, bind = part.partition("=")
     environments = tuple(name.strip() for name in names.split(",") if name.strip())
     if not equals or not environments:
         raise ImproperlyConfigured(f"GATEWAYS: each part must look like production=127.0.0.1:8100 (got {part!r}).")
     host, port = parse_bind("GATEWAYS", bind)
-    return Gateway("-".join(environments).replace("*", "others"), host, port, environments)
+    return Gateway("-".join(environments).replace("*", "others"), host, port, environments, scheme)
 
 
 def gateway_for(gateways: tuple[Gateway, ...], environment: str) -> Gateway | None:

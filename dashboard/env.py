@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
+from serving.gateway.tls import trusting
+
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -74,6 +76,17 @@ def env_url(name: str, default: str) -> str:
     if text and not text.startswith(("http://", "https://")):
         raise ImproperlyConfigured(f"{name} must begin with https:// or http:// (got {text!r}).")
     return text
+
+
+def env_certificate(name: str, default: str) -> str:
+    """Return the path of a PEM certificate, or nothing; raises ImproperlyConfigured when it is none."""
+    path = os.environ.get(name, default)
+    if path:
+        try:
+            trusting(Path(path).expanduser())
+        except OSError as error:  # that of TLS is one too
+            raise ImproperlyConfigured(f"{name} must be the path of a PEM certificate (got {path!r}).") from error
+    return str(Path(path).expanduser().resolve()) if path else ""
 
 
 def env_path(name: str, default: Path) -> Path:

@@ -178,4 +178,4 @@ def _client(base: str, environment: str) -> GatewayClient:
 @lru_cache(maxsize=16)
 def _kept(base: str, environment: str, key: str) -> GatewayClient:
     """Keep the connection to each gateway open, so that the time shown is the answer's alone."""
-    return GatewayClient(base, environment, key=key, timeout=TIMEOUT)
+    return GatewayClient(base, environment, key=key, timeout=TIMEOUT, trust=endpoints.trust())

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dashboard.addresses import parse_bind, parse_gateways, parse_model, parse_urls, socket_folder
 from dashboard.env import (
     env_bool,
+    env_certificate,
     env_choice,
     env_float,
     env_int,
@@ -34,7 +35,11 @@ PACKAGES = VAR / "packages"
 ARTEFACTS = env_path("ARTEFACTS", VAR / "artefacts")
 UPLOADS = VAR / "uploads"
 WEB_BIND = parse_bind("WEB_BIND", env_str("WEB_BIND", "127.0.0.1:8000"))
-GATEWAYS = parse_gateways(env_str("GATEWAYS", "production=127.0.0.1:8100;*=127.0.0.1:8101"))
+# With a certificate (and its key, which only the gateways read) they speak TLS.
+GATEWAY_TLS_CERT = env_certificate("GATEWAY_TLS_CERT", "")
+GATEWAYS = parse_gateways(
+    env_str("GATEWAYS", "production=127.0.0.1:8100;*=127.0.0.1:8101"), "https" if GATEWAY_TLS_CERT else "http"
+)
 # The address that clients use, when a proxy stands in front: `production=https://predict.example.com;*=https://…`.
 GATEWAY_URLS = parse_urls(env_str("GATEWAY_URLS", ""))
 # The model that answers at the root of its gateway, where MLflow's own client looks for one: `production/flight-eta`.

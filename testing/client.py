@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -46,7 +47,10 @@ class Answer:
 
 
 class GatewayClient:
-    """Calls `<gateway>/<environment>/…`; keeps its connections, so use it as a context manager or close it."""
+    """Calls `<gateway>/<environment>/…`; keeps its connections, so use it as a context manager or close it.
+
+    `trust` says whom to believe behind https; without it, the certificates that this machine knows.
+    """
 
     def __init__(
         self,
@@ -55,13 +59,19 @@ class GatewayClient:
         *,
         key: str | None = None,
         timeout: float = 10.0,
+        trust: ssl.SSLContext | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.gateway, self.environment, self.timeout = gateway.rstrip("/"), environment, timeout
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # A proxy of the shell's is for the way out, never for our own gateway.
         self._http = httpx.Client(
-            base_url=self.gateway, headers=headers, timeout=timeout, transport=transport, trust_env=False
+            base_url=self.gateway,
+            headers=headers,
+            timeout=timeout,
+            transport=transport,
+            verify=trust or True,
+            trust_env=False,
         )
 
     def predict_v1(

@@ -14,7 +14,7 @@ from dashboard.supervisor.probes import reachable
 def web_url() -> str:
     """Return the address of the web process on this machine."""
     host, port = settings.WEB_BIND
-    return _url(host, port)
+    return _url("http", host, port)
 
 
 def gateway_url(environment: str) -> str:
@@ -22,7 +22,7 @@ def gateway_url(environment: str) -> str:
     gateway = gateway_for(settings.GATEWAYS, environment)
     if gateway is None:
         raise CommandError(f"GATEWAYS names no gateway for {environment}. Give its address with --gateway.")
-    return _url(gateway.host, gateway.port)
+    return _url(gateway.scheme, gateway.host, gateway.port)
 
 
 def public_url(environment: str) -> str:
@@ -47,6 +47,6 @@ def done_file() -> Path:
     return Path(settings.VAR) / "demo-done"
 
 
-def _url(host: str, port: int) -> str:
+def _url(scheme: str, host: str, port: int) -> str:
     name = reachable(host)
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Teller:
     public_gateway: str
     key_file: Path
     curl_file: Path
+    trust: ssl.SSLContext | None = None
     key: str = field(default="", repr=False)
 
     @property
@@ -70,7 +72,7 @@ class Teller:
     def wait_for_production(self) -> None:
         """Ask until production predicts; raises StoryError with the gateway's last words."""
         until = time.monotonic() + self.steps.patience
-        with GatewayClient(self.gateway, PRODUCTION, key=self.key) as client:
+        with GatewayClient(self.gateway, PRODUCTION, key=self.key, trust=self.trust) as client:
             while True:
                 try:
                     client.predict_v1(MODEL, [QUESTION])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import strftime
 
 from dashboard.demo.replay import bodies
 from testing import loadgen
-from testing.loadgen import Call, Outcome, Result, Tally
+from testing.loadgen import Call, Limits, Outcome, Result, Tally
 from testing.loadgen.tally import CONNECTION, STOPPED, TIMEOUT
 
 # A fault that only some inputs show comes and goes every second: it is told once.
@@ -34,6 +35,7 @@ class Replay:
     rate: float
     seconds: float | None = None
     key: str = ""
+    trust: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
@@ -113,6 +115,7 @@ async def replay(what: Replay, reporter: Reporter) -> Result:
     return await loadgen.run(
         loadgen.constant(what.rate, what.seconds),
         what.calls(),
+        limits=Limits(trust=what.trust),
         on_window=reporter.second,
         on_outcome=reporter.outcome,
         stop=stop,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from dashboard import endpoints
 from dashboard.addresses import Gateway
 from dashboard.supervisor import probes, valkey
 from dashboard.supervisor.child import Spec
@@ -79,7 +80,7 @@ def _gateway(gateway: Gateway, killed: bool) -> Spec:
         name=gateway_name(gateway),
         command=_python("serving.gateway"),
         environment=gateway_environment(gateway, os.environ) | last,
-        ready=probes.answers(gateway.host, gateway.port, "/v2/health/live", wanted=200),
+        ready=probes.answers(gateway.host, gateway.port, "/v2/health/live", wanted=200, trust=endpoints.trust()),
         nice=0 if gateway.serves(MOST_IMPORTANT, _named()) else NICE,
         stop_seconds=2.5,
         last_exit=LAST_EXIT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Callable
 
 SECONDS = 2.0
@@ -15,11 +16,13 @@ def reachable(host: str) -> str:
     return ANY_ADDRESS.get(plain, plain)
 
 
-def answers(host: str, port: int, path: str, wanted: int | None = None) -> Callable[[], bool]:
-    """Return a question: does GET `path` give an HTTP answer (with the status `wanted`)?"""
+def answers(
+    host: str, port: int, path: str, wanted: int | None = None, trust: ssl.SSLContext | None = None
+) -> Callable[[], bool]:
+    """Return a question: does GET `path` give an HTTP answer (with the status `wanted`)? With `trust` over TLS."""
 
     def ask() -> bool:
-        connection = http.client.HTTPConnection(reachable(host), port, timeout=SECONDS)
+        connection = _connection(reachable(host), port, trust)
         try:
             connection.request("GET", path)
             return wanted in (None, connection.getresponse().status)
@@ -29,3 +32,9 @@ def answers(host: str, port: int, path: str, wanted: int | None = None) -> Calla
             connection.close()
 
     return ask
+
+
+def _connection(host: str, port: int, trust: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    if trust is None:
+        return http.client.HTTPConnection(host, port, timeout=SECONDS)
+    return http.client.HTTPSConnection(host, port, timeout=SECONDS, context=trust)

@@ -7,6 +7,7 @@ import signal
 
 from django.conf import settings
 
+from dashboard import endpoints
 from dashboard.addresses import gateway_for
 from dashboard.supervisor import children, first_start, greeting, prepare, probes
 from dashboard.supervisor.child import Child, Spec
@@ -85,7 +86,7 @@ class Supervisor:
             await self._begin([children.traffic()])
 
     async def _production_answers(self) -> None:
-        ask = probes.answers(*_production(), "/v2/health/ready", wanted=200)
+        ask = probes.answers(*_production(), "/v2/health/ready", wanted=200, trust=endpoints.trust())
         while not (greeting.curl_file().exists() and await asyncio.to_thread(ask)):
             await asyncio.sleep(LOOK_EVERY)
 

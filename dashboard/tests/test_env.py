@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import trustme
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,3 +141,20 @@ def test_a_socket_path_is_short_and_the_same_each_time(name: str) -> None:
     folder = socket_folder(Path("/deep") / name.strip("/"))
     assert folder == socket_folder(Path("/deep") / name.strip("/"))
     assert len(os.fsencode(folder / "valkey.sock")) <= LONGEST_SOCKET
+
+
+def test_gateways_with_a_certificate_are_called_by_https() -> None:
+    assert [gateway.url for gateway in parse_gateways("*=127.0.0.1:8101", "https")] == ["https://127.0.0.1:8101"]
+
+
+def test_a_certificate_must_be_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.pem", tmp_path / "bad.pem"
+    trustme.CA().cert_pem.write_to_path(good)
+    bad.write_text("no certificate")
+    monkeypatch.setenv("X", str(good))
+    assert env.env_certificate("X", "") == str(good)
+    for path in (bad, tmp_path / "missing.pem"):
+        monkeypatch.setenv("X", str(path))
+        with pytest.raises(ImproperlyConfigured, match="X must be the path of a PEM certificate"):
+            env.env_certificate("X", "")
+    assert env.env_certificate("NOT_SET", "") == ""

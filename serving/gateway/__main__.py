@@ -26,6 +26,7 @@ from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
 from serving.gateway.rsgi import RsgiDoor
 from serving.gateway.shares import Shares
+from serving.gateway.strangers import Strangers
 from serving.gateway.world import Live
 from serving.metrics.recorder import Pending, Recorder
 from serving.sync import Follower
@@ -49,7 +50,9 @@ class Process:
         states, line = self.follower.states, self.follower.line
         self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, self._written)
         self.predictor, self.callers = Predictor(self.recorder), Callers(self.shares.gateways)
-        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, config.mlflow_model)
+        self.strangers = Strangers(config.hops)
+        model = config.mlflow_model
+        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, model, self.strangers)
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
@@ -88,6 +91,8 @@ class Process:
             for (model, package, name), count in self.predictor.failures.items():
                 log.warning("%s, package %d: %d requests failed with %s.", model, package, count, name)
             self.predictor.failures.clear()
+            for line in self.strangers.told():
+                log.warning("%s", line)
 
     def _offer(self) -> None:
         self.recorder.sweep()

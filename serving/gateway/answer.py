@@ -16,6 +16,7 @@ from serving.gateway.guard import Guard, guard
 from serving.gateway.messages import Problem, Reply, Request, value
 from serving.gateway.predicting import Predictor, Way, pinned
 from serving.gateway.protocols import PROTOCOLS, mlflow, openapi
+from serving.gateway.strangers import Strangers
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
@@ -30,9 +31,17 @@ GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 class Gateway:
     """Answers requests from the world that is live when they come."""
 
-    def __init__(self, live: Live, predictor: Predictor, callers: Callers, boot: str, mlflow_model: str = "") -> None:
+    def __init__(
+        self,
+        live: Live,
+        predictor: Predictor,
+        callers: Callers,
+        boot: str,
+        mlflow_model: str = "",
+        strangers: Strangers | None = None,
+    ) -> None:
         self._live, self._predictor, self._callers = live, predictor, callers
-        self._mlflow_model = mlflow_model
+        self._mlflow_model, self._strangers = mlflow_model, strangers or Strangers()
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
         self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
@@ -99,7 +108,7 @@ class Gateway:
             return _server(place, world)
         live = _table(place, world)
         authorization = request.headers.get("authorization")
-        key = keys.identify(live, authorization, time.time())
+        key = self._identify(request, live, authorization)
         try:
             found = self._allowed(place, live, key)
         except Problem as problem:
@@ -112,6 +121,13 @@ class Gateway:
         way = Way(place, PROTOCOLS[place.protocol], live, found, key, trace, guard(limiter, key))
         self._keep(request.path, authorization, way)
         return way
+
+    def _identify(self, request: Request, live: LiveTable, authorization: str | None) -> Key | None:
+        try:
+            return keys.identify(live, authorization, time.time())
+        except Problem as problem:
+            self._strangers.note(live.table.environment, str(problem), request)
+            raise
 
     def _allowed(self, place: Place, live: LiveTable, key: Key | None) -> Reply | LiveRoute:
         """Return the route of a prediction that the key is for, or the reply to a question; raises Problem."""

@@ -46,7 +46,10 @@ class AsgiDoor:
         headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in reversed(scope["headers"])}
         try:
             body = await read_body(headers, receive, self._most)
-            return await self._gateway.answer(Request(scope["method"], scope["path"], headers, body, time.monotonic()))
+            began = time.monotonic()
+            return await self._gateway.answer(
+                Request(scope["method"], scope["path"], headers, body, began, source=scope)
+            )
         except TooLarge:
             return too_large(scope["path"], self._most)
         except TimeoutError:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.gateway.tls import Certificate
 from serving.routing import NAME, RESERVED
 
 WRONG_SETTING = 78
 SERVERS = ("granian", "uvicorn")
+MOST_HOPS = 10
 
 
 class ConfigError(Exception):
@@ -33,10 +35,12 @@ class Config:
     last_exit: int | None = None
     server: str = "granian"
     mlflow_model: str = ""
+    certificate: Certificate | None = None
+    hops: int = 0
 
     @property
     def address(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self.host}:{self.port}"
 
     def serves(self, order: tuple[str, ...]) -> tuple[str, ...]:
         """Return the environments that this gateway answers for, given all that exist."""
@@ -64,6 +68,8 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         else None,
         server=_one_of("GATEWAY_SERVER", environ.get("GATEWAY_SERVER") or "granian", SERVERS),
         mlflow_model=model_address("MLFLOW_MODEL", environ.get("MLFLOW_MODEL", "")),
+        certificate=_certificate(environ.get("GATEWAY_TLS_CERT", ""), environ.get("GATEWAY_TLS_KEY", "")),
+        hops=_hops(_whole("GATEWAY_TRUSTED_HOPS", environ.get("GATEWAY_TRUSTED_HOPS") or "0")),
     )
 
 
@@ -106,6 +112,25 @@ def _redis(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ConfigError("REDIS_URL must start with redis://, rediss:// or unix://.")
     return url
+
+
+def _certificate(chain: str, key: str) -> Certificate | None:
+    if not chain and not key:
+        return None
+    if not chain or not key:
+        raise ConfigError("GATEWAY_TLS_CERT and GATEWAY_TLS_KEY belong together: set both, or neither.")
+    certificate = Certificate(Path(chain).expanduser().resolve(), Path(key).expanduser().resolve())
+    try:
+        certificate.check()
+    except ValueError as error:
+        raise ConfigError(f"GATEWAY_TLS_CERT, GATEWAY_TLS_KEY: {error}.") from error
+    return certificate
+
+
+def _hops(number: int) -> int:
+    if not 0 <= number <= MOST_HOPS:
+        raise ConfigError(f"GATEWAY_TRUSTED_HOPS must lie between 0 and {MOST_HOPS} (got {number}).")
+    return number
 
 
 def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> str:

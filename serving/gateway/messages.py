@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -22,7 +22,10 @@ class Headers(Protocol):
 
 @dataclass(slots=True)
 class Request:
-    """`began` is when the body was complete (monotonic seconds), `coding` how it is compressed, empty if it is not."""
+    """`began` is when the body was complete (monotonic seconds), `coding` how it is compressed, empty if it is not.
+
+    `source` is what the server tells of the connection; it is looked at only for the log.
+    """
 
     method: str
     path: str
@@ -30,6 +33,7 @@ class Request:
     body: bytes
     began: float
     coding: str = ""
+    source: Any = None
 
 
 @dataclass(slots=True)

@@ -58,9 +58,11 @@ class Package:
         return self._flights.ask(batch, call, left)
 
     def check(self, call: Call) -> None:
-        """Raise Busy when this call could not be answered in time anyway: before its body costs anything."""
+        """Raise Busy or TimeoutError when this call could not be answered in time: before its body costs anything."""
         if self.cost > TICK_SECONDS:
-            self._flights.check(call.left())
+            if (left := call.left()) <= self.cost:
+                raise TimeoutError
+            self._flights.check(left)
 
     async def read(self, request: Request, parse: Callable[[Package, Request], T], left: float) -> T:
         """Return `parse(self, request)` of a large body, read in the package's thread so that others are answered.

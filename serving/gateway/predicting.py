@@ -17,14 +17,16 @@ from serving.gateway.protocols import Door
 from serving.gateway.unpacking import Unpacker
 from serving.gateway.world import Choice, LiveRoute, LiveTable
 from serving.metrics.histogram import number_bucket, probability_bucket
-from serving.metrics.recorder import REFUSED, TIMEOUT, Call, Recorder
+from serving.metrics.recorder import LATE, REFUSED, Call, Recorder
 from serving.routing import Key, Target
 from serving.runtimes import Answer, ModelError
 
 # The arm of a request that named its package: it was not chosen by the weights, so no judge may count it.
 PINNED = "pinned"
+DEADLINE = "x-deadline-ms"
 EXCEPTION, BAD_ANSWER, BUSY = "exception", "answer", "busy"
 LATER = ("retry-after", "5")
+DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ class Predictor:
         if key is None and pin is None and way.found.route.sticky:
             key = await sticky_field(request, way, way.found.route.sticky)
         choice = choose(way, pin, key)
+        wait = None if (given := request.headers.get(DEADLINE)) is None else milliseconds(given)
         call = self._recorder.start(choice.line, request.began, way.found.route.deadline)
+        if wait is not None and wait < call.deadline:
+            call.deadline, call.late = wait, LATE
         choice.package.busy += 1
         try:
             reply = await self._reply(request, way, choice, call)
@@ -84,7 +89,7 @@ class Predictor:
             words = "More requests wait for this model than it can answer in time; try again."
             return door.error(503, words, [("retry-after", str(busy.seconds))])
         except TimeoutError:
-            call.outcome = TIMEOUT
+            call.outcome = call.late
             return door.error(504, f"The model did not answer within {call.deadline:g} s.")
         except Exception as failure:
             # A model may raise anything; it is an error of its arm, and the client learns no more than that.
@@ -95,6 +100,13 @@ class Predictor:
         self.failures[way.place.model, target.package, type(failure).__name__] += 1
         words = str(failure) if isinstance(failure, ModelError) else "The model failed on this request."
         return way.door.error(500, words)
+
+
+def milliseconds(text: str) -> float:
+    """Return the seconds that a caller waits, who says it in milliseconds; raises Problem 400."""
+    if not (text.isascii() and text.isdecimal() and int(text[:DIGITS]) > 0 and len(text) <= DIGITS):
+        raise Problem(400, "X-Deadline-Ms must be a whole number of milliseconds from 1, such as 250.")
+    return int(text) / 1000
 
 
 def choose(way: Way, pin: str | None, key: bytes | None) -> Choice:

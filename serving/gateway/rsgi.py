@@ -37,7 +37,8 @@ class RsgiDoor:
         try:
             headers = scope.headers
             body = b"" if scope.method == "GET" else await self._body(headers.get("content-length"), protocol)
-            return await self._gateway.answer(Request(scope.method, scope.path, headers, body, time.monotonic()))
+            began = time.monotonic()
+            return await self._gateway.answer(Request(scope.method, scope.path, headers, body, began, source=scope))
         except TooLarge:
             return too_large(scope.path, self._most)
         except TooSlow:

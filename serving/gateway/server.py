@@ -10,7 +10,7 @@ import socket
 from typing import Protocol
 
 import uvicorn
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server as Granian
 
@@ -48,6 +48,9 @@ class GranianServer:
             backlog=BACKLOG,
             backpressure=MOST_CONNECTIONS,
             log_enabled=False,
+            ssl_cert=config.certificate.chain if config.certificate else None,
+            ssl_key=config.certificate.key if config.certificate else None,
+            ssl_protocol_min=SSLProtocols.tls12,
         )
 
     async def serve(self) -> None:
@@ -75,6 +78,8 @@ class UvicornServer:
                 date_header=False,
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                ssl_certfile=config.certificate.chain if config.certificate else None,
+                ssl_keyfile=config.certificate.key if config.certificate else None,
             )
         )
 

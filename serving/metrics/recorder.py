@@ -11,6 +11,8 @@ from serving.metrics.histogram import TOP, bucket
 KEEP_SENT, KEEP_UNSENT = 30, 600
 MOST_CELLS = 60
 REFUSED, DONE, TIMEOUT = "refused", "done", "timeout"
+# Past a deadline of the caller's own, which is shorter than the model's.
+LATE = "late"
 
 # Model, generation, arm, package digest, mode, protocol.
 Key = tuple[str, int, str, str, str, str]
@@ -55,6 +57,7 @@ class Line:
 class Call:
     """One request that has started and has no outcome yet. `began` is monotonic, `deadline` in seconds.
 
+    `late` is the outcome when the deadline passes.
     `rows`, `queued` and `computed` (seconds) are filled in on the way.
     """
 
@@ -66,6 +69,7 @@ class Call:
     rows: int = 0
     queued: float = 0.0
     computed: float = 0.0
+    late: str = TIMEOUT
 
     def left(self) -> float:
         """Return the seconds until the deadline; below nought when it has passed."""
@@ -115,7 +119,7 @@ class Recorder:
             return
         age = self._timer() - call.began
         if call.outcome != REFUSED and age > call.deadline:
-            call.outcome = TIMEOUT
+            call.outcome = call.late
         self._count(call, age)
 
     def sweep(self) -> None:

@@ -14,6 +14,7 @@ from serving.gateway.journal import Journal
 from serving.gateway.messages import Reply, Request
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
+from serving.gateway.strangers import Strangers
 from serving.gateway.world import Live, World
 from serving.metrics.recorder import Recorder
 from serving.routing import RouteTable
@@ -29,7 +30,9 @@ class Inside:
         live.world = World(served=(table.environment,), ready=True).with_table(
             build(table, self.pool.get, lambda _: None, 0)
         )
-        self.gateway = Gateway(live, Predictor(Recorder()), Callers(), "test", mlflow_model)
+        self.recorder, self.strangers = Recorder(), Strangers()
+        predictor, callers = Predictor(self.recorder), Callers()
+        self.gateway = Gateway(live, predictor, callers, "test", mlflow_model, self.strangers)
 
     async def ask(self, path: str, body: Any = None, method: str = "", **headers: str) -> Reply:
         """Return the reply to a POST of `body` as JSON, to a GET without one; of headers `_` is `-`."""

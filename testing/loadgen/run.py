@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import selectors
+import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -31,12 +32,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Limits:
-    """`connections` open at once, `in_flight` requests waiting or sent, seconds of `timeout`, seconds that are late."""
+    """`connections` open at once, `in_flight` requests waiting or sent, seconds of `timeout`, seconds that are late.
+
+    `trust` says whom to believe behind https; without it, the certificates that this machine knows.
+    """
 
     connections: int = 256
     in_flight: int = 2000
     timeout: float = 10.0
     late_after: float = 0.010
+    trust: ssl.SSLContext | None = None
 
 
 @dataclass
@@ -89,7 +94,7 @@ class _Generator:
         return self.loop.time() - self.start
 
     async def run(self, schedule: Iterable[float], calls: Iterator[Call], stop: asyncio.Event) -> Result:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ssl=self.limits.trust or True)
         timeout = aiohttp.ClientTimeout(total=self.limits.timeout)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             self.session, self.start = session, self.loop.time()

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from dashboard import endpoints
 from dashboard.demo import places
 from dashboard.demo.api import Api, ApiError
 from dashboard.demo.steps import Steps, StoryError
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             public_gateway=places.public_url(PRODUCTION),
             key_file=places.key_file(),
             curl_file=places.curl_file(),
+            trust=endpoints.trust(),
         )
 
     def _say(self, text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from dashboard import endpoints
 from dashboard.demo import places
 from dashboard.demo.replay import ROWS
 from dashboard.demo.story import PRODUCTION
@@ -50,7 +51,7 @@ def _replay(options: dict[str, Any]) -> Replay:
     environment = options["environment"]
     gateway = options["gateway"] or places.gateway_url(environment)
     key = _key(options["key_file"], environment)
-    return Replay(options["model"], environment, gateway, options["rate"], options["seconds"], key)
+    return Replay(options["model"], environment, gateway, options["rate"], options["seconds"], key, endpoints.trust())
 
 
 def _key(given: Path | None, environment: str) -> str:
