@@ -27,5 +27,9 @@ def too_slow(path: str) -> Reply:
     return error(path, 408, f"The body did not come within {BODY_SECONDS:g} seconds.", [CLOSE])
 
 
+def cut_off(path: str) -> Reply:
+    return error(path, 400, "The body ended before it was complete.", [CLOSE])
+
+
 def unanswered(path: str) -> Reply:
     return error(path, 500, "The gateway could not answer this request.")

@@ -7,9 +7,11 @@ import logging
 import time
 from typing import Any
 
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
+
 from serving.gateway.answer import Gateway
 from serving.gateway.messages import Reply, Request
-from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, TooSlow, too_large, too_slow, unanswered
+from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, TooSlow, cut_off, too_large, too_slow, unanswered
 from serving.metrics.recorder import Recorder
 
 log = logging.getLogger("slipway.gateway")
@@ -43,12 +45,14 @@ class RsgiDoor:
             return too_large(scope.path, self._most)
         except TooSlow:
             return too_slow(scope.path)
+        except ProtocolClosed:
+            return cut_off(scope.path)
         except Exception:
             log.exception("A request could not be answered.")
             return unanswered(scope.path)
 
     async def _body(self, length: str | None, protocol: Any) -> bytes:
-        """Return the body; raises TooLarge and TooSlow."""
+        """Return the body; raises TooLarge, TooSlow, and ProtocolClosed when the client goes away."""
         if length is not None and int(length) > self._most:
             raise TooLarge
         task = asyncio.current_task()

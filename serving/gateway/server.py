@@ -16,12 +16,12 @@ from granian.server.embed import Server as Granian
 
 from serving.gateway.asgi import AsgiDoor
 from serving.gateway.config import Config, ConfigError
+from serving.gateway.heads import MOST_HEADERS, BoundedHttp
 from serving.gateway.rsgi import RsgiDoor
 
 GRACE_SECONDS, IDLE_SECONDS, BACKLOG = 2, 75, 2048
 # A connection that idles holds a place in Granian; what limits them is the process's number of open files.
 MOST_CONNECTIONS = 65_536
-MOST_HEADERS = 64 * 1024
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -61,7 +61,7 @@ class GranianServer:
 
 
 class UvicornServer:
-    """uvicorn with httptools inside this process's own event loop."""
+    """uvicorn with httptools (and a limit for headers) inside this process's own event loop."""
 
     def __init__(self, config: Config, door: AsgiDoor) -> None:
         self._listener = listen(config)
@@ -69,7 +69,7 @@ class UvicornServer:
             uvicorn.Config(
                 door,
                 loop="none",
-                http="httptools",
+                http=BoundedHttp,
                 lifespan="off",
                 ws="none",
                 access_log=False,
