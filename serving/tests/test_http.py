@@ -142,7 +142,8 @@ def test_what_follows_a_body_is_not_part_of_it(gateway: GatewayProcess) -> None:
         connection.sendall(asked)
         found = b""
         while b'"ready":true' not in found:
-            assert (part := connection.recv(65536)), found
+            part = connection.recv(65536)
+            assert part, found
             found += part
     assert (found.count(b"HTTP/1.1 200"), found.count(b"HTTP/1.1")) == (2, 2)
 
