@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.race import load, models, ours, report, table
+from benchmarks.race import alone, load, models, ours, report, table
 from benchmarks.race.apps import HELLO_APP
 from benchmarks.race.contract import (
     GOALS,
@@ -45,7 +45,9 @@ def main() -> int:
         results: dict[Case, Result] = {}
         for name in options.models:
             results |= side_by_side(home, made[name], options.peers, plan)
-        seen = table.Seen(results, frozenset(name for name in options.peers if PEERS[name].framework), {})
+        figures = {} if options.quick else alone.start(home, made[FOREST], plan) | alone.two(home, made[FOREST], plan)
+        frameworks = frozenset(name for name in options.peers if PEERS[name].framework)
+        seen = table.Seen(results, frameworks, figures)
     report.tell(seen, GOALS, write=options.write)
     return 0
 
@@ -83,15 +85,14 @@ def side_by_side(home: Installation, model: Model, peers: Sequence[str], plan: P
 
 
 def one_race(servers: Sequence[Server], model: Model, plan: Plan) -> dict[Case, Result]:
+    """Start the servers one after the other, race them, and end them."""
     print(f"{model.name}: {', '.join(server.name for server in servers)}", flush=True)
     with ExitStack() as stack:
         for server in servers:
-            if not hasattr(server, "process"):
-                server.start()
-                stack.callback(server.stop)
+            server.start()
+            stack.callback(server.stop)
             body = server.ask.bodies(model.rows[:1])
             server.wait(body[0] if body else None)
-        for server in servers:
             server.pause()
         return race(servers, model, {server.name: COUNTS[model.name] for server in servers}, plan)
 

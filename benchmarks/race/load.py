@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.race.servers import LOAD_CORE, Server, busy_seconds, favoured
 
+# What wrk leaves behind in flight must not be frozen half-way.
+SETTLE_SECONDS = 0.1
 SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -43,6 +47,7 @@ def measure(server: Server, bodies: Path | None, connections: int, seconds: int)
     told, generator = _wrk(server, bodies, connections, seconds)
     took, own = time.monotonic() - began, server.seconds() - used
     others = (busy_seconds() - busy - own - generator) / took
+    time.sleep(SETTLE_SECONDS)
     server.pause()
     count = told["requests"]
     return Round(
@@ -55,20 +60,38 @@ def measure(server: Server, bodies: Path | None, connections: int, seconds: int)
     )
 
 
+def together(servers: Sequence[Server], bodies: Path, connections: int, seconds: int) -> float:
+    """Return the requests a second of all servers at once, each with a load of its own on whatever core is free."""
+    cores = set(range(os.cpu_count() or 1))
+    loads = [_start(server, bodies, connections, seconds, cores) for server in servers]
+    told = [_told(load) for load in loads]
+    assert not any(one["refused"] + one["broken"] for one in told), told
+    return sum(one["requests"] / one["seconds"] for one in told)
+
+
 def _wrk(server: Server, bodies: Path | None, connections: int, seconds: int) -> tuple[dict[str, float], float]:
     """Run wrk; return what it tells, and the processor time that it took."""
+    before = _children_seconds()
+    told = _told(_start(server, bodies, connections, seconds, {LOAD_CORE}))
+    return told, _children_seconds() - before
+
+
+def _start(
+    server: Server, bodies: Path | None, connections: int, seconds: int, cores: set[int]
+) -> subprocess.Popen[str]:
     headers = [word for pair in server.ask.headers.items() for word in pair]
     words = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(SCRIPT)]
-    before = _children_seconds()
-    done = subprocess.run(
+    return subprocess.Popen(
         [*words, server.url, "--", str(bodies or "-"), *headers],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
-        check=True,
         start_new_session=True,
-        preexec_fn=favoured(LOAD_CORE),
+        preexec_fn=favoured(cores),
     )
-    return json.loads(done.stdout.strip().splitlines()[-1]), _children_seconds() - before
+
+
+def _told(load: subprocess.Popen[str]) -> dict[str, float]:
+    return json.loads(load.communicate()[0].strip().splitlines()[-1])
 
 
 def _children_seconds() -> float:

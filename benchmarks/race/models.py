@@ -12,7 +12,7 @@ from typing import Any
 
 from releases import intake
 from releases.intake import store
-from serving.artefacts import folder_of, verify
+from serving.artefacts import EXAMPLE, SIGNATURE, folder_of, verify, write_serving_form
 from serving.routing import Target
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,28 @@ class Model:
     def left_on_sklearn(self) -> Target:
         """The same model as a package whose conversion was refused: served by scikit-learn."""
         return self._target("package-sklearn.json", 2)
+
+    def copies(self, count: int) -> list[Target]:
+        """Return packages that differ in nothing but their digests, so that each is fetched and loaded by itself."""
+        source = folder_of(self.folder / "artefacts", self.package.artefact)
+        return [self._copy(source, number) for number in range(1, count + 1)]
+
+    def _copy(self, source: Path, number: int) -> Target:
+        digest = "sha256:" + hashlib.sha256(f"{self.package.digest} {number}".encode()).hexdigest()
+        manifest = verify(source, self.package.artefact)
+        artefact = write_serving_form(
+            self.folder / "artefacts",
+            package=digest,
+            runtime=manifest.runtime,
+            kind=manifest.kind,
+            model=source / manifest.model_file,
+            signature=json.loads((source / SIGNATURE).read_text()),
+            classes=manifest.classes,
+            predict_fn=manifest.predict_fn,
+            example=json.loads((source / EXAMPLE).read_text()),
+        )
+        url = folder_of(self.folder / "artefacts", artefact).as_uri()
+        return Target(number, digest, artefact, url, "onnx", "stable", 100.0)
 
     @cached_property
     def _told(self) -> dict[str, Any]:

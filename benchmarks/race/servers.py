@@ -71,7 +71,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=favoured(self.core),
+                preexec_fn=favoured({self.core}),
             )
 
     def wait(self, body: bytes | None) -> Any:
@@ -81,6 +81,7 @@ class Server:
             with suppress(httpx.TransportError):
                 reply = self.send(body)
                 if reply.status_code == 200:
+                    self._favour()
                     return reply
             if self.process.poll() is not None:
                 break
@@ -123,17 +124,23 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(5)
 
+    def _favour(self) -> None:
+        """Those of the tree that began a session of their own have left the process's priority behind."""
+        for pid in self.tree():
+            with suppress(OSError):
+                Path(f"/proc/{pid}/autogroup").write_text(str(PRIORITY))
+
     def _signal(self, number: int) -> None:
         for pid in self.tree():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
 
-def favoured(core: int) -> Callable[[], None]:
-    """Return what a child does before it becomes the command: go to its core, and first in line there."""
+def favoured(cores: set[int]) -> Callable[[], None]:
+    """Return what a child does before it becomes the command: go to its cores, and first in line there."""
 
     def go() -> None:
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         with suppress(OSError):
             os.nice(PRIORITY)
             Path("/proc/self/autogroup").write_text(str(PRIORITY))

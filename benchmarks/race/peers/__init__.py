@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.race.peer import Peer
-from benchmarks.race.peers import fastapi, mlserver
+from benchmarks.race.peers import bentoml, fastapi, kserve, litserve, mlflow, mlserver, ray
 
-PEERS: dict[str, Peer] = {
-    peer.name: peer
-    for peer in (
-        *fastapi.PEERS,
-        *mlserver.PEERS,
-    )
-}
+MODULES = (fastapi, mlserver, bentoml, litserve, kserve, mlflow, ray)
+PEERS: dict[str, Peer] = {peer.name: peer for module in MODULES for peer in module.PEERS}
