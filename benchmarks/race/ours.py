@@ -22,6 +22,7 @@ from serving.routing import Key, Route, RouteTable, Target
 ENVIRONMENT, SECRET = "production", "slipway-race-key"
 ORDER = ("dev", "test", "staging", ENVIRONMENT)
 MANY = 1_000_000
+LIMITS = {"requests_per_second": MANY}
 HEADERS = {"Authorization": f"Bearer {SECRET}"}
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ class Installation:
         """Publish the routes as the next table of production, for callers with the key."""
         self.generation += 1
         found = {route.model: route for route in routes}
-        table = RouteTable(ENVIRONMENT, self.generation, found, keys=(_key(),), limits={"requests_per_second": MANY})
+        table = RouteTable(ENVIRONMENT, self.generation, found, keys=(key(),), limits=LIMITS)
         with self.redis as redis:
             exchange.put_table(redis, table)
         return table
@@ -121,7 +122,7 @@ def instances(row: Row) -> dict[str, Any]:
     return {"instances": [row]}
 
 
-def _key() -> Key:
+def key() -> Key:
     """A key with every limit, so high that none is reached."""
     return Key(
         hash=hashlib.sha256(SECRET.encode()).hexdigest(),
