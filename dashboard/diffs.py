@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from dashboard import figures, signatures
+from dashboard import facts, figures, signatures
 from dashboard.facts import FORMATS
 from releases.models import Package, Release
 from releases.queries import packages, traffic
@@ -26,9 +26,8 @@ Rows = list[dict[str, Any]]
 
 def promote(switch: Switch) -> Rows:
     """Return what is live against what comes."""
-    rows = compare(switch.stable, switch.package)
-    rows.append(_evidence(switch.stable, switch.package))
-    return [*rows, *_signature(switch.stable, switch.package), *_lately(switch.stable, switch)]
+    old, new = switch.stable, switch.package
+    return [*compare(old, new), _evidence(old, new), *_told(old, new), *_signature(old, new), *_lately(old, switch)]
 
 
 def roll_back(way: Return) -> Rows:
@@ -39,7 +38,8 @@ def roll_back(way: Return) -> Rows:
     if back is None and way.leaving:
         answers = {"name": "Calls are answered", "before": f"by package {way.leaving.number}", "after": "with 503"}
         return [answers, *_lately(way.leaving, way)]
-    return [*compare(way.leaving, back), *_signature(way.leaving, back), *_lately(way.leaving, way)]
+    told = _told(way.leaving, back)
+    return [*compare(way.leaving, back), *told, *_signature(way.leaving, back), *_lately(way.leaving, way)]
 
 
 def compare(before: Package | None, after: Package | None) -> Rows:
@@ -176,16 +176,24 @@ def _evidence(before: Package | None, after: Package) -> dict[str, Any]:
     return {"name": "Evidence", "before": _shown(before) if before else "", "after": _shown(after)}
 
 
+def _told(before: Package | None, after: Package | None) -> Rows:
+    """What the uploads say of their making, such as the error that each trainer measured; only where it differs."""
+    old, new = (facts.told_by(package) if package else {} for package in (before, after))
+    names = [*new, *(name for name in old if name not in new)]
+    rows = [{"name": name, "before": old.get(name, ""), "after": new.get(name, "")} for name in names]
+    return [row for row in rows if row["before"] != row["after"]]
+
+
 def _shown(package: Package) -> str:
     return ", ".join(f"{row.kind} {row.verdict}" for row in packages.evidence(package)) or "none yet"
 
 
 def _lately(stable: Package | None, where: Switch | Return) -> Rows:
-    """The last 15 minutes of what answers now, and of what comes back; what is new has not been measured here."""
+    """The last 15 minutes of what answers now, and of what comes; the candidate may have been live here before."""
     if stable is None:
         return []
-    back = where.back if isinstance(where, Return) else None
-    after = _measured(back, where) if back else "not measured yet" if isinstance(where, Switch) else ""
+    comes = where.back if isinstance(where, Return) else where.package
+    after = _measured(comes, where) if comes else ""
     return [{"name": "Last 15 minutes", "before": _measured(stable, where), "after": after}]
 
 

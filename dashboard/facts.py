@@ -31,7 +31,8 @@ def about(package: Package) -> list[dict[str, Any]]:
     ]
     onnx = [{"label": "ONNX", "value": package.onnx_digest, "digest": True}] if package.onnx_digest else []
     notes = [{"label": "Notes", "value": package.notes}] if package.notes else []
-    return [*known, *onnx, *notes, *_provenance(package.provenance)]
+    told = [{"label": name, "value": value} for name, value in told_by(package).items()]
+    return [*known, *onnx, *notes, *told]
 
 
 def versions(package: Package) -> list[dict[str, Any]]:
@@ -87,13 +88,15 @@ def example(package: Package) -> list[dict[str, str]]:
     return [{"label": "Body", "code": json.dumps(body, indent=2, ensure_ascii=False)}] if package.example else []
 
 
-def _provenance(data: dict[str, Any]) -> list[dict[str, Any]]:
-    """Whatever the upload says of its origin; nested values as JSON."""
-    return [
-        {"label": name.replace("_", " ").capitalize(), "value": _text(value)}
-        for name, value in data.items()
-        if value not in (None, "", [], {})
-    ]
+def told_by(package: Package) -> dict[str, str]:
+    """Return whatever the upload says of its origin, by label; nested values as JSON."""
+    told = package.provenance.items()
+    return {_label(name): _text(value) for name, value in told if value not in (None, "", [], {})}
+
+
+def _label(name: str) -> str:
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
 
 
 def _text(value: Any) -> str:

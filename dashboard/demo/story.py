@@ -22,8 +22,8 @@ MODEL = "flight-eta"
 QUESTION = {"distance": 2475, "month": 7, "hour": 9, "carrier": "B6", "origin": "JFK", "dest": "LAX"}
 KEY_NAME = "demo"
 LAST_WORDS = (
-    "The demo is complete. Package 2 of flight-eta waits in staging: on July and August it is off by 7.4 minutes "
-    "where package 1 is off by 10. Promote it to production."
+    "The demo is complete. Package 2 of flight-eta waits in staging. Promote it to production: the page shows first "
+    "how much nearer to the truth it is than package 1."
 )
 
 
@@ -55,6 +55,7 @@ class Teller:
         self.steps.package(TRAVEL_TIME, EVERYWHERE)
         self.steps.package(BREAST_CANCER, TO_STAGING)
         self.say(LAST_WORDS)
+        self.say(f"Production answers all the while. Once more:\n\n{self.curl_file.read_text()}")
 
     def make_key(self) -> None:
         """Make sure that the key file holds a key of production."""

@@ -27,7 +27,8 @@ KILL_SECONDS = 1.0
 class Spec:
     """What to run. `ready` is asked in a thread until it says yes; `once`: exit code 0 is the end, not a crash.
 
-    `quiet`: what it prints goes to its log file only. `last_exit`: the variable that tells it how its last run ended.
+    `quiet`: what it prints goes to its log file only; `murmur`: lines with this word do. `last_exit`: the variable that
+    tells it how its last run ended.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Spec:
     nice: int = 0
     once: bool = False
     quiet: bool = False
+    murmur: str = ""
     last_exit: str = ""
     stop_seconds: float = 2.0
 
@@ -128,7 +130,7 @@ class Child:
 
     def _say(self, line: str) -> None:
         self.log.write(line)
-        if self.spec.quiet:
+        if self.spec.quiet or (self.spec.murmur and self.spec.murmur in line):
             return
         if line.startswith("curl "):
             self.console.plain(f"\n{line}\n")  # to be copied as it stands

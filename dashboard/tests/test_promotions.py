@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from releases.models import Environment, MLModel, Package, Release, Route
+from releases.queries.traffic import Tally
 from releases.tests.conftest import make_package
 from releases.tests.scenes import put_live, put_moving
 
@@ -52,6 +53,32 @@ def test_the_difference_comes_first_and_the_button_says_the_switch(
     assert packages[0].digest.removeprefix("sha256:")[:6] in shown
     assert packages[1].digest.removeprefix("sha256:")[:6] in shown
     assert 'name="seen" value="1.0."' in shown
+
+
+def test_what_the_trainers_measured_stands_in_the_difference(
+    client: Client, model: MLModel, environments: Environments
+) -> None:
+    told = [{"trained_on": "flights", "mean error in July, minutes": error} for error in (10.09, 7.38)]
+    old, new = (make_package(model, number, provenance=data) for number, data in enumerate(told, start=1))
+    put_live(old, environments["dev"])
+    shown = text(ask(client, new.number))
+    assert "Mean error in July, minutes" in shown
+    assert "10.09" in shown
+    assert "7.38" in shown
+    assert "Trained on" not in shown, "what is the same on both sides is no difference"
+    assert "7.38" not in text(client.get(BACK)), "nothing was live before, so nothing is compared"
+
+
+def test_a_candidate_that_was_live_here_a_moment_ago_has_been_measured(
+    client: Client, packages: list[Package], environments: Environments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {1: Tally(starts=900, completions=900), 2: Tally(starts=1800, completions=1800, errors=9)}
+    monkeypatch.setattr("releases.queries.traffic.lately", lambda where, model, number: calls.get(number, Tally()))
+    put_live(packages[0], environments["dev"])
+    shown = text(ask(client, 2))
+    assert "1.0\xa0req/s, 0\xa0% errors" in shown
+    assert "2.0\xa0req/s, 0.5\xa0% errors" in shown
+    assert "no calls" in text(ask(client, 3))
 
 
 def test_a_promote_leads_to_its_release(client: Client, packages: list[Package]) -> None:

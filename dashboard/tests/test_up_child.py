@@ -120,6 +120,16 @@ def test_a_killed_child_is_reported_and_started_again_without_its_family(tmp_pat
     play(Run(tmp_path, FAMILY), scene)
 
 
+def test_what_is_murmured_goes_to_the_log_only(tmp_path: Path) -> None:
+    async def scene(run: Run) -> None:
+        await run.until("hot")
+        assert "calm" not in run.said
+        assert "calm" in (tmp_path / "x.log").read_text()
+
+    code = "import time; print('1 INFO calm', flush=True); print('2 WARNING hot', flush=True); time.sleep(600)"
+    play(Run(tmp_path, code, murmur=" INFO "), scene)
+
+
 @pytest.mark.skipif(not LINUX, reason="only Linux tells a child that its parent was killed")
 def test_when_the_guard_is_killed_its_family_ends_and_a_new_one_starts(tmp_path: Path) -> None:
     async def scene(run: Run) -> None:

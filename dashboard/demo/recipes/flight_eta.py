@@ -94,7 +94,7 @@ def write(folder: Path, number: int) -> Path:
     about = {
         "recipe": str(make.__doc__).partition(": ")[2],
         "trained_on": f"{len(rows):,} flights from New York, January to June 2013",
-        "figures": {"mean_absolute_error_july_august_minutes": round(measured, 2)},
+        "figures": {"mean error in July and August, minutes": round(measured, 2)},
     }
     lay_out("flight-eta", folder, example(rows), REQUIREMENTS, about)
     skops_file.write(model, folder / "model.skops")
