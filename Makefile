@@ -38,8 +38,8 @@ types: install-dev ## mypy
 imports: install-dev ## the import contracts
 	@$(BIN)/lint-imports
 
-lock: install-dev ## write both lock files again from requirements*.in
-	@for name in requirements requirements-dev; do \
+lock: install-dev ## write the three lock files again from requirements*.in
+	@for name in requirements requirements-dev requirements-clients; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			$$name.in --output-file $$name.txt || exit 1; done
 
