@@ -18,7 +18,7 @@ GATEWAYS = "slipway:gateways"
 USED = "slipway:used"
 HEARTBEAT_SECONDS = 5
 # A gateway writes its uses once a second; one that has died must not hold a share for long.
-USES_MILLISECONDS = 1100
+USES_MILLISECONDS = 1250
 
 # Only a higher number replaces a table, and only a replacement is announced.
 PUT_TABLE = """

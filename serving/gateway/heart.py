@@ -69,10 +69,11 @@ class Heart:
         self._quietly(self._beat)
 
     def _beat(self) -> None:
-        self._flush()
         states = self._states()
-        exchange.put_heartbeat(self._redis, self._heartbeat(states))
+        # First, because the others look for it a moment later.
         self._shares.write(self._redis, states)
+        self._flush()
+        exchange.put_heartbeat(self._redis, self._heartbeat(states))
 
     def _quietly(self, work: Callable[[], None]) -> None:
         try:

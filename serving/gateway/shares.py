@@ -16,7 +16,7 @@ from serving.gateway.callers import Callers, Use, Uses
 from serving.gateway.disk import write_atomically
 
 # By then every gateway has written what it was asked in the second that has just ended.
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.3
 USED_SECONDS = 10.0
 
 

@@ -15,7 +15,7 @@ from serving.gateway.shares import LOOK_SECONDS
 
 pytestmark = pytest.mark.same_everywhere
 STEP = 1 / 1024
-FRESH = 1.1
+FRESH = 1.25
 Load = Callable[[float], Sequence[float]]
 uses = st.lists(st.floats(0, 1e6), min_size=1, max_size=12)
 
