@@ -172,10 +172,14 @@ class Follower:
             status.error = f"Generation {table.generation} is refused: {held} is live, and numbers only grow."
             return
         status.error = None
-        if table.generation == held and not status.failed:
+        if table.generation == held and not status.failed and not self._fallen(live):
             return
         if table.generation != status.tried or time.monotonic() >= status.retry:
             self._adopt(table, status)
+
+    def _fallen(self, live: LiveTable | None) -> bool:
+        """Whether a package that is served has been put into quarantine since: its process ended twice."""
+        return live is not None and any(target.digest in self._journal.quarantined for target in live.targets())
 
     def _adopt(self, table: RouteTable, status: Status) -> None:
         """Load what can be loaded, and make it live unless that is what was live before."""

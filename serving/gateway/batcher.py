@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from serving.contract import Batch, join
 from serving.metrics.recorder import Call
-from serving.runtimes import Answer
+from serving.runtimes import Answer, ModelDied
 
 # A call on the event loop holds up everybody else for as long as it takes, one in the worker thread only its own model.
 TICK_ROWS, FLIGHT_ROWS = 32, 64
@@ -53,9 +53,14 @@ def take(queue: deque[Waiting], rows: int) -> list[Waiting]:
 
 
 def answers(model: Model, batches: Sequence[Batch]) -> list[Answer | Exception]:
-    """Ask once for all; when that fails ask for each alone, so that only those fail that the model cannot answer."""
+    """Ask once for all; when that fails ask for each alone, so that only those fail that the model cannot answer.
+
+    What ended the model's process is not sent to it again.
+    """
     try:
         return list(_parts(model(join(batches)), batches))
+    except ModelDied as death:
+        return [death] * len(batches)
     except Exception as error:
         return [error] if len(batches) == 1 else [_alone(model, batch) for batch in batches]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +44,8 @@ class Journal:
         self._book = _read(self._book_path)
         self._marks = _open(folder / "answering")
         self._taken: set[int] = set()
-        self._note_deaths(last_exit, clock())
+        self._clock, self._lock = clock, threading.Lock()
+        self.blame(*sorted(set() if last_exit == BLAMELESS else self._caught(last_exit)))
         self.clear()
 
     @property
@@ -79,24 +81,27 @@ class Journal:
 
     def lift(self, wanted: set[str]) -> None:
         """Forget the quarantine of packages that no table wants any more."""
-        if gone := self._book.quarantined.keys() - wanted:
-            for digest in gone:
-                del self._book.quarantined[digest]
-            self._save()
+        with self._lock:
+            if gone := self._book.quarantined.keys() - wanted:
+                for digest in gone:
+                    del self._book.quarantined[digest]
+                self._save()
 
     def clear(self) -> None:
         """Note that nothing runs: at the start, and when the process ends in good order."""
         self._marks[:] = bytes(SLOTS * SLOT)
         self._loading.unlink(missing_ok=True)
 
-    def _note_deaths(self, last_exit: int | None, now: float) -> None:
-        guilty = set() if last_exit == BLAMELESS else self._caught(last_exit)
-        recent = [death for death in self._book.deaths if now - death.at <= WINDOW]
-        self._book.deaths = recent + [Death(digest, now) for digest in sorted(guilty)]
-        for digest in guilty:
-            if sum(death.package == digest for death in self._book.deaths) >= DEATHS:
-                self._book.quarantined[digest] = now
-        self._save()
+    def blame(self, *digests: str) -> None:
+        """Note that these packages ended the process that ran them; twice within a minute is quarantine."""
+        now = self._clock()
+        with self._lock:
+            recent = [death for death in self._book.deaths if now - death.at <= WINDOW]
+            self._book.deaths = recent + [Death(digest, now) for digest in digests]
+            for digest in digests:
+                if sum(death.package == digest for death in self._book.deaths) >= DEATHS:
+                    self._book.quarantined[digest] = now
+            self._save()
 
     def _caught(self, last_exit: int | None) -> set[str]:
         """The packages that were being loaded, or were answering, when the last process ended."""

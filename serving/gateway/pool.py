@@ -14,13 +14,14 @@ import numpy as np
 
 from serving import artefacts, runtimes
 from serving.artefacts import EXAMPLE, Manifest
-from serving.contract import Batch, Decoder
+from serving.contract import Batch, Decoder, Signature
 from serving.gateway.batcher import TICK_ROWS, Busy, Flights, Ticks
 from serving.gateway.journal import Journal
 from serving.gateway.messages import Request
 from serving.metrics.recorder import Call
 from serving.routing import Target
 from serving.runtimes import Answer, ModelError, Runtime
+from serving.runtimes.apart import Apart, Nursery
 
 # Above this a call would hold up every other request of the event loop, so it gets a thread.
 TICK_SECONDS, INLINE_BODY = 0.0003, 64 * 1024
@@ -53,13 +54,13 @@ class Package:
         """
         if (left := call.left()) <= 0:
             raise TimeoutError
-        if self.cost <= TICK_SECONDS and batch.rows <= TICK_ROWS:
+        if self._quick and batch.rows <= TICK_ROWS:
             return self._ticks.ask(batch, call)
         return self._flights.ask(batch, call, left)
 
     def check(self, call: Call) -> None:
         """Raise Busy or TimeoutError when this call could not be answered in time: before its body costs anything."""
-        if self.cost > TICK_SECONDS:
+        if not self._quick:
             if (left := call.left()) <= self.cost:
                 raise TimeoutError
             self._flights.check(left)
@@ -78,19 +79,24 @@ class Package:
         finally:
             self._reading -= 1
 
+    @property
+    def _quick(self) -> bool:
+        """Whether a call may hold up the event loop for as long as it takes."""
+        return self.cost <= TICK_SECONDS and self.runtime.inline
+
     def _call(self, batch: Batch) -> Answer:
-        self._journal.enter(self._slot)
-        try:
-            return self.runtime.predict(batch)
-        finally:
-            self._journal.leave(self._slot)
+        return self._marked(batch, self._slot)
 
     def _call_in_worker(self, batch: Batch) -> Answer:
-        self._journal.enter(self._slot + 1)
+        return self._marked(batch, self._slot + 1) if self.runtime.inline else self.runtime.predict(batch)
+
+    def _marked(self, batch: Batch, place: int) -> Answer:
+        """A model that computes in this process may end it, so the journal knows that it is at work."""
+        self._journal.enter(place)
         try:
             return self.runtime.predict(batch)
         finally:
-            self._journal.leave(self._slot + 1)
+            self._journal.leave(place)
 
     def warm(self, rows: list[dict[str, Any]]) -> None:
         """Predict the rows a few times and keep the fastest time; raises what the model raises."""
@@ -118,6 +124,7 @@ class Pool:
 
     def __init__(self, folder: Path, token: str, journal: Journal) -> None:
         self._folder, self._token, self._journal = folder, token, journal
+        self._nursery = Nursery()
         self._loaded: dict[str, Package] = {}
         self._retired: list[tuple[float, str, Package]] = []
 
@@ -152,13 +159,24 @@ class Pool:
             if manifest.package != target.digest:
                 raise ModelError("The artefact was made from another package.")
             signature = runtimes.read_signature(folder)
-            package = Package(manifest, Decoder(signature), runtimes.load(folder, manifest, signature), self._journal)
+            runtime = self._runtime(target, folder, manifest, signature)
+            package = Package(manifest, Decoder(signature), runtime, self._journal)
             try:
                 _warm(package, folder)
             except Exception:
                 package.close()
                 raise
             return package
+
+    def _runtime(self, target: Target, folder: Path, manifest: Manifest, signature: Signature) -> Runtime:
+        """scikit-learn computes in Python, and would hold the interpreter's lock: its models live apart."""
+        if manifest.runtime == "sklearn":
+            return Apart(self._nursery, folder, target.artefact, lambda: self._journal.blame(target.digest))
+        return runtimes.load(folder, manifest, signature)
+
+    def close(self) -> None:
+        """End the processes of the models that live apart."""
+        self._nursery.close()
 
 
 def _warm(package: Package, folder: Path) -> None:

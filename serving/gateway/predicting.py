@@ -19,7 +19,7 @@ from serving.gateway.world import Choice, LiveRoute, LiveTable
 from serving.metrics.histogram import number_bucket, probability_bucket
 from serving.metrics.recorder import LATE, REFUSED, Call, Recorder
 from serving.routing import Key, Target
-from serving.runtimes import Answer, ModelError
+from serving.runtimes import Answer, ModelError, ModelFailed
 
 # The arm of a request that named its package: it was not chosen by the weights, so no judge may count it.
 PINNED = "pinned"
@@ -97,7 +97,8 @@ class Predictor:
 
     def _failed(self, failure: Exception, way: Way, target: Target, call: Call) -> Reply:
         call.outcome = BAD_ANSWER if isinstance(failure, ModelError) else EXCEPTION
-        self.failures[way.place.model, target.package, type(failure).__name__] += 1
+        name = str(failure) if isinstance(failure, ModelFailed) else type(failure).__name__
+        self.failures[way.place.model, target.package, name] += 1
         words = str(failure) if isinstance(failure, ModelError) else "The model failed on this request."
         return way.door.error(500, words)
 

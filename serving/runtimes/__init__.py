@@ -7,9 +7,9 @@ from pathlib import Path
 
 from serving.artefacts import SIGNATURE, Manifest
 from serving.contract import Signature
-from serving.runtimes.base import Answer, ModelError, Runtime
+from serving.runtimes.base import Answer, ModelDied, ModelError, ModelFailed, Runtime
 
-__all__ = ["Answer", "ModelError", "Runtime", "load", "read_signature"]
+__all__ = ["Answer", "ModelDied", "ModelError", "ModelFailed", "Runtime", "load", "read_signature"]
 
 
 def read_signature(folder: Path) -> Signature:

@@ -16,6 +16,14 @@ class ModelError(Exception):
     """A model that cannot be loaded, or an answer that is none."""
 
 
+class ModelFailed(Exception):
+    """What a model in a process of its own has raised; `str()` is the name of its class."""
+
+
+class ModelDied(Exception):
+    """The process of a model ended, or had to be ended, while it was loading or answering."""
+
+
 @dataclass(slots=True)
 class Answer:
     """A regressor fills `values`, (rows,) or (rows, outputs); a classifier `labels`, perhaps `probabilities`.
@@ -39,9 +47,13 @@ class Answer:
 
 
 class Runtime(Protocol):
-    """A loaded model. `probable`: whether it answers with probabilities too."""
+    """A loaded model. `probable`: whether it answers with probabilities too.
+
+    `inline`: whether it computes in the caller's own process, and so may be asked on the event loop when it is quick.
+    """
 
     probable: bool
+    inline: bool
 
     def predict(self, batch: Batch) -> Answer:
         """Answer every row, in order; raises what the model raises, and ModelError for an answer of a wrong form."""

@@ -26,6 +26,8 @@ SILENT = 4
 class OnnxRuntime:
     """A session and what it wants to be fed."""
 
+    inline = True
+
     def __init__(self, session: Any, manifest: Manifest, signature: Signature) -> None:
         self._session = session
         self._classes = manifest.classes

@@ -24,6 +24,8 @@ OWN_LABELS = frozenset({"SVC", "NuSVC"})
 class SklearnRuntime:
     """A model, and the form in which it wants its rows."""
 
+    inline = True
+
     def __init__(self, model: Any, manifest: Manifest, signature: Signature) -> None:
         self._model = model
         self._form = _form(model, signature)
