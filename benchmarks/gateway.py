@@ -45,7 +45,9 @@ def main() -> int:
         results: dict[Case, Result] = {}
         for name in options.models:
             results |= side_by_side(home, made[name], options.peers, plan)
-        figures = {} if options.quick else alone.start(home, made[FOREST], plan) | alone.two(home, made[FOREST], plan)
+        figures: dict[str, float] = {}
+        for part in () if options.quick else (alone.start, alone.many, alone.two):
+            figures |= part(home, made[FOREST], plan)
         frameworks = frozenset(name for name in options.peers if PEERS[name].framework)
         seen = table.Seen(results, frameworks, figures)
     report.tell(seen, GOALS, write=options.write)

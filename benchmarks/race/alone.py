@@ -1,12 +1,14 @@
-"""What is measured of the gateway alone: its start with many packages, their memory, and two gateways beside one."""
+"""What is measured of the gateway alone: start and memory with many packages, switches under load, two gateways."""
 
 from __future__ import annotations
 
 import http.client
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -15,8 +17,11 @@ from benchmarks.race.models import Model
 from benchmarks.race.ours import Installation
 from benchmarks.race.rounds import Plan, alone
 from benchmarks.race.servers import LOAD_CORE, Server
+from serving.routing import Route
 
-PACKAGES, CONNECTIONS = 20, 64
+PACKAGES, MANY = 20, 50
+FEW, CONNECTIONS = 16, 64
+SWITCH_SECONDS = 0.05
 LOOK_SECONDS, PATIENCE = 0.002, 30.0
 
 
@@ -64,6 +69,57 @@ def _asked(gateway: Server, body: bytes) -> int:
         connection.close()
 
 
+def many(home: Installation, model: Model, plan: Plan) -> dict[str, float]:
+    """Return megabytes with MANY packages loaded, and milliseconds of the 99th percentile, with and without switches.
+
+    `switched` is the percentile while twenty tables a second take the place of each other.
+    """
+    names = [f"{model.name}-{number}" for number in range(MANY)]
+    routes = list(map(ours.route, names, model.copies(MANY)))
+    home.publish(*routes)
+    gateway = home.gateway("many", ours.ask(names[-1]))
+    _once(gateway, model)
+    found: dict[str, list[float]] = {"still": [], "switched": []}
+    with _bodies(gateway, model) as bodies:
+        for _ in range(plan.rounds):
+            with alone(plan.lock):
+                found["still"].append(load.measure(gateway, bodies, FEW, plan.seconds).p99)
+                gateway.resume()
+                with _switching(home, routes):
+                    found["switched"].append(load.measure(gateway, bodies, FEW, plan.seconds).p99)
+    gateway.resume()
+    megabytes = gateway.memory()
+    gateway.stop()
+    return {"megabytes": megabytes, **{name: median(values) for name, values in found.items()}}
+
+
+@contextmanager
+def _switching(home: Installation, routes: list[Route]) -> Iterator[None]:
+    """Publish the routes in another order of packages, again and again."""
+    ending = threading.Event()
+
+    def switch() -> None:
+        while not ending.wait(SWITCH_SECONDS):
+            routes.append(routes.pop(0))
+            home.publish(*(replace(route, control=0.1 if at % 2 else 0.2) for at, route in enumerate(routes)))
+
+    thread = threading.Thread(target=switch)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+@contextmanager
+def _bodies(gateway: Server, model: Model) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bodies.txt"
+        path.write_bytes(b"\n".join(gateway.ask.bodies(model.rows)) + b"\n")
+        yield path
+
+
 def two(home: Installation, model: Model, plan: Plan) -> dict[str, float]:
     """Return how many times what one gateway answers two of them do, each on its core, the model on scikit-learn."""
     home.publish(ours.route(model.name, model.left_on_sklearn))
@@ -72,9 +128,7 @@ def two(home: Installation, model: Model, plan: Plan) -> dict[str, float]:
     for gateway in pair:
         gateway.start()
         gateway.wait(gateway.ask.bodies(model.rows[:1])[0])
-    with tempfile.TemporaryDirectory() as folder:
-        bodies = Path(folder) / "bodies.txt"
-        bodies.write_bytes(b"\n".join(pair[0].ask.bodies(model.rows)) + b"\n")
+    with _bodies(pair[0], model) as bodies:
         one, both = _alternate(pair, bodies, plan)
     for gateway in pair:
         gateway.stop()
