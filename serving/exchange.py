@@ -44,7 +44,8 @@ class Heartbeat:
     """One gateway process, alive at `at` (epoch). All its cells before second `watermark` have been written.
 
     `throttled` counts requests over a limit since its start, by environment; `cut_off` is when it was last without
-    Redis, from and to (epoch): for so long it knew of no revoked key.
+    Redis, from and to (epoch): for so long it knew of no revoked key. `priority` is the operating system's, 0 normal
+    and up to 19 for what yields to others; `cores` is how many it may use, 0 where nobody knows.
     """
 
     name: str
@@ -57,6 +58,8 @@ class Heartbeat:
     address: str
     throttled: dict[str, int] = field(default_factory=dict)
     cut_off: tuple[float, float] | None = None
+    priority: int = 0
+    cores: int = 0
 
 
 # What is asked of each limit: by environment served, then by the limit's name.

@@ -66,17 +66,31 @@ class NewForm(SettingsForm):
         to_field_name="name",
         required=False,
         empty_label="At the end",
-        help_text="Promotion follows the order.",
+        help_text="Promotion follows the order; the last one also answers calls that name no environment.",
     )
+    packages = forms.BooleanField(label="Release there what is live in the other one", required=False)
     copy_of = forms.ModelChoiceField(
         Environment.objects.all(), to_field_name="name", required=False, widget=forms.HiddenInput
     )
 
     field_order = ["name", "before", *SETTINGS]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, source: Environment | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if source:
+            self.fields["packages"].label = f"Release here what is live in {source.name}"
+        else:
+            del self.fields["packages"]
         self.fields["before"].label_from_instance = lambda each: f"Before {each.name}"  # type: ignore[attr-defined]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Name, place and source, as the verb takes them."""
+        place = self.cleaned_data["before"]
+        return {"name": self.cleaned_data["name"], "copy_of": self.cleaned_data["copy_of"]} | {
+            "before": place,
+            "last": place is None,
+        }
 
 
 class MomentForm(forms.Form):

@@ -8,9 +8,10 @@ from django.utils.timezone import localtime
 
 from releases.actions import environments as actions
 from releases.actions import releases as releasing
-from releases.models import ApiKey, AuditRow, Environment, PublishedTable
+from releases.models import ApiKey, AuditRow, Environment, PublishedTable, Release
 from releases.queries import environments as queries
 from releases.reconciler import reconcile
+from releases.tests.scenes import put_live
 
 VALUES = {
     "description": "A place for demos",
@@ -128,6 +129,20 @@ def test_a_copy_takes_the_settings_and_its_place(admin, environments, redis):
     names = list(Environment.objects.values_list("name", flat=True))
     assert names == ["dev", "test", "staging", "rehearsal", "production"]
     assert ApiKey.objects.filter(environment=made, internal=True).count() == 1
+
+
+@pytest.mark.django_db
+def test_a_copy_of_the_last_one_is_offered_before_it_and_brings_what_is_live(admin, environments, redis, packages):
+    for name in ("staging", "production"):
+        put_live(packages[0], environments[name])
+    page = text(admin.get("/environments/-/new/?copy_of=production"))
+    assert '<option value="production" selected>Before production</option>' in page
+    assert "Release here what is live in production" in page
+    values = VALUES | {"name": "perf", "before": "production", "copy_of": "production", "packages": "on"}
+    page = text(admin.post("/environments/-/new/?copy_of=production", values, follow=True))
+    assert "1 release brings what is live in production." in page
+    assert Release.objects.get(environment__name="perf").package == packages[0]
+    assert "Release here" not in text(admin.get("/environments/-/new/"))
 
 
 @pytest.mark.django_db

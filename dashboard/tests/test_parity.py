@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
@@ -59,6 +60,13 @@ def test_gateways_and_library_versions_are_compared_from_their_heartbeats(enviro
         "Shares its process with": ("dev, test", "nobody"),
         "onnxruntime": ("1.31.0 and 1.32.0", "1.32.0"),
     }
+
+
+def test_a_lower_priority_and_fewer_cores_are_said(environments):
+    low = replace(beat("others", "staging"), priority=10, cores=2)
+    normal = replace(beat("production", "production"), cores=8)
+    found = differing(environments["staging"], environments["production"], [low, normal])
+    assert found == {"Priority": ("lower (10)", "normal"), "Cores of the machine": ("2", "8")}
 
 
 def test_live_packages_are_compared_also_those_that_only_one_side_has(environments, model, packages):

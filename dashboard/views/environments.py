@@ -18,6 +18,7 @@ from dashboard.forms.environments import MomentForm, NewForm, SettingsForm
 from dashboard.forms.refusals import attempt
 from dashboard.people import person
 from releases import gateways
+from releases.actions import copies
 from releases.actions import environments as actions
 from releases.models import Environment
 from releases.queries import environments as queries
@@ -53,13 +54,12 @@ def environment_new(request: HttpRequest) -> HttpResponse:
     """Make one, empty or as a copy (`?copy_of=staging`)."""
     require(request.user, ENVIRONMENTS)
     source = Environment.objects.filter(name=request.GET.get("copy_of", "")).first()
-    form = NewForm(request.POST or None, initial=_beginning(source))
+    form = NewForm(request.POST or None, initial=_beginning(source), source=source)
     made, status = None, 200
     if request.method == "POST":
-        values = {name: form.cleaned_data[name] for name in ("name", "before", "copy_of")} if form.is_valid() else {}
-        made, status = attempt(form, lambda: actions.create(actor=person(request), **values, **form.settings))
+        made, status = attempt(form, lambda: actions.create(actor=person(request), **form.asked, **form.settings))
     if made:
-        messages.success(request, f"{made.name} is there. The gateways load its empty table now.")
+        _tell(request, made, source if form.cleaned_data.get("packages") else None)
         return redirect(made)
     return render(request, "environment/new.html", {"form": form, "source": source}, status=status)
 
@@ -108,9 +108,23 @@ def environment_delete(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _beginning(source: Environment | None) -> dict[str, Any]:
-    """A new environment starts from the defaults, a copy from the settings of the other."""
-    given = source or Environment()
-    return SettingsForm.of(given) | {"copy_of": source.name if source else ""}
+    """A new environment starts from the defaults, a copy from the settings of the other; both before the last one."""
+    given, last = source or Environment(), Environment.objects.last()
+    place = {"before": last.name if last else ""}
+    return SettingsForm.of(given) | place | {"copy_of": source.name if source else "", "packages": True}
+
+
+def _tell(request: HttpRequest, made: Environment, source: Environment | None) -> None:
+    """Say what is there, and start what shall be live there as in the source."""
+    if source is None:
+        messages.success(request, f"{made.name} is there. The gateways load its empty table now.")
+        return
+    brought = copies.bring(actor=person(request), source=source, target=made)
+    count = len(brought.releases)
+    words = "1 release brings" if count == 1 else f"{count} releases bring"
+    messages.success(request, f"{made.name} is there. {words} what is live in {source.name}.")
+    for refused in brought.refused:
+        messages.warning(request, refused)
 
 
 def _now(found: Environment) -> dict[str, Any]:

@@ -35,9 +35,14 @@ def create(
     name: str,
     copy_of: Environment | None = None,
     before: Environment | None = None,
+    last: bool = False,
     **values: Any,
 ) -> Environment:
-    """Make an environment, at the end or before another one; a copy takes the settings, not the routes and keys."""
+    """Make an environment; a copy takes the settings, not the routes and keys.
+
+    It stands before `before`, or before the last one: the last one answers every call without an environment in its
+    address, and loses these calls only to one that is asked to be the `last`.
+    """
     require(actor, ENVIRONMENTS)
     copied = {field: getattr(copy_of, field) for field in EDITABLE} if copy_of else {}
     environment = Environment(name=name, copied_from=copy_of.name if copy_of else "", **(copied | values))
@@ -46,8 +51,9 @@ def create(
         environment.position = 1 + (Environment.objects.aggregate(last=Max("position"))["last"] or 0)
         _check(environment)
         environment.save(force_insert=True)
-        if before:
-            _reorder([*_names_without(name, until=before.name), name, *_names_from(before.name, name)])
+        if not last and (successor := before or _last(environment)):
+            _reorder([*_names_without(name, until=successor.name), name, *_names_from(successor.name, name)])
+            environment.refresh_from_db(fields=["position"])
         keys.ensure_internal(environment)
         audit.record("environment.create", environment, actor=actor, environment=name, details=_settings(environment))
         routes.publish(environment, "environment made")
@@ -123,6 +129,10 @@ def _left_at(name: str) -> int:
 
 def _settings(environment: Environment) -> dict[str, Any]:
     return {field: getattr(environment, field) for field in EDITABLE}
+
+
+def _last(but: Environment) -> Environment | None:
+    return Environment.objects.exclude(pk=but.pk).last()
 
 
 def _names_without(name: str, until: str) -> list[str]:

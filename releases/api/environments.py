@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from releases import gateways
-from releases.actions import environments
+from releases.actions import copies, environments
 from releases.api.endpoint import Endpoint, Listing, created
 from releases.api.parsing import Body, Named, Query, Switch, Text, Whole
 from releases.api.shapes import Address, Name
@@ -58,7 +58,9 @@ class Settings(Body):
 class NewEnvironment(Settings):
     name = Text(max_length=63, help_text="small letters, digits and single dashes")
     copy_of = Named(EVERY, required=False, help_text="take the settings of this one")
-    before = Named(EVERY, required=False, help_text="stand before this one in the order; else last")
+    before = Named(EVERY, required=False, help_text="stand before this one in the order; else before the last one")
+    last = Switch(required=False, help_text="stand last: calls without an environment in their address then go there")
+    packages = Switch(required=False, help_text="also release there what is live in `copy_of`")
 
 
 class OrderBody(Body):
@@ -76,7 +78,11 @@ class Environments(Listing):
     @extend_schema(request=NewEnvironment, responses={201: EnvironmentShape})
     def post(self, request: Request) -> Response:
         """Make an environment, on its own or as a copy of another; routes and keys are never copied."""
-        environment = environments.create(actor=self.person, **self.body(NewEnvironment))
+        given = self.body(NewEnvironment)
+        packages, source = given.pop("packages", False), given.get("copy_of")
+        environment = environments.create(actor=self.person, **given)
+        if packages and source:
+            copies.bring(actor=self.person, source=source, target=environment)
         return created(_shown(environment, request))
 
 

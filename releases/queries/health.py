@@ -94,7 +94,7 @@ def _look(client: redis.Redis, now: datetime) -> list[Away]:
 
 def _gateway(name: str, since: datetime | None) -> Away:
     served = next(gateway.environments for gateway in settings.GATEWAYS if gateway.name == name)
-    where = "every other environment" if "*" in served else ", ".join(served)
+    where = "the other environments" if "*" in served else ", ".join(served)
     return Away(f"gateway {name}", since, f"The gateway {name}", f"Nothing answers predictions for {where}.")
 
 

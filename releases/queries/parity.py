@@ -5,7 +5,7 @@ A test in a place that is not like production proves little, so whatever differs
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +72,7 @@ def _gateways(left: str, right: str, beats: list[Heartbeat] | None) -> list[Line
         return []
     here, there = (_of(beats, name) for name in (left, right))
     count = Line("Gateways", "Processes", str(len(here)), str(len(there)), "Load spreads over another number of them.")
-    return [count, _shared(left, right, beats), *_versions(here, there)]
+    return [count, _shared(left, right, beats), *_machine(here, there), *_versions(here, there)]
 
 
 def _of(beats: Iterable[Heartbeat], environment: str) -> list[Heartbeat]:
@@ -90,6 +90,28 @@ def _shared(left: str, right: str, beats: list[Heartbeat]) -> Line:
     )
 
 
+def _machine(here: list[Heartbeat], there: list[Heartbeat]) -> list[Line]:
+    """What the operating system gives each side; unknown where no gateway says it."""
+    yields = "What yields to other work is slower when the machine is busy, so its latencies say less."
+    less = "The same load fills another number of cores."
+    return [
+        Line("Gateways", "Priority", _said(here, _priority), _said(there, _priority), yields),
+        Line("Gateways", "Cores of the machine", _said(here, _cores), _said(there, _cores), less),
+    ]
+
+
+def _said(beats: list[Heartbeat], what: Callable[[Heartbeat], str]) -> str:
+    return " and ".join(sorted({what(beat) for beat in beats})) or "no gateway"
+
+
+def _priority(beat: Heartbeat) -> str:
+    return f"lower ({beat.priority})" if beat.priority > 0 else "normal"
+
+
+def _cores(beat: Heartbeat) -> str:
+    return str(beat.cores) if beat.cores else "not known"
+
+
 def _company(name: str, beats: list[Heartbeat]) -> str:
     names = {each for beat in _of(beats, name) for each in beat.environments} - {name}
     return ", ".join(sorted(names)) or "nobody"
@@ -102,7 +124,7 @@ def _versions(here: list[Heartbeat], there: list[Heartbeat]) -> list[Line]:
 
 
 def _version(beats: list[Heartbeat], name: str) -> str:
-    return " and ".join(sorted({beat.versions.get(name, NONE) for beat in beats})) or "no gateway"
+    return _said(beats, lambda beat: beat.versions.get(name, NONE))
 
 
 def _packages(left: Environment, right: Environment) -> list[Line]:

@@ -10,10 +10,12 @@ from django.contrib.auth.models import User
 from redis import Redis
 
 from releases import routes
+from releases.actions import copies, releases, setup
 from releases.actions import environments as verbs
-from releases.actions import releases, setup
 from releases.errors import Conflict, Forbidden, Refused
-from releases.models import AuditRow, Environment, Package, PublishedTable
+from releases.models import AuditRow, Environment, MLModel, Package, PublishedTable
+from releases.tests.conftest import make_package
+from releases.tests.scenes import put_live
 from serving import exchange
 
 Environments = dict[str, Environment]
@@ -39,6 +41,28 @@ def test_a_copy_takes_the_settings_and_stands_where_it_is_put(environments: Envi
     copy = verbs.create(actor=admin, name="perf", copy_of=production, before=production)
     assert names() == ["dev", "test", "staging", "perf", "production"]
     assert (copy.watch_seconds, copy.copied_from, copy.keys.filter(internal=True).count()) == (77, "production", 1)
+
+
+def test_a_new_one_never_becomes_the_last_unasked_because_that_answers_calls_that_name_none(
+    environments: Environments, admin: User
+) -> None:
+    verbs.create(actor=admin, name="perf", copy_of=environments["production"])
+    assert names() == ["dev", "test", "staging", "perf", "production"]
+    verbs.create(actor=admin, name="beyond", last=True)
+    assert names()[-1] == "beyond"
+
+
+def test_what_is_live_comes_into_a_copy_by_releases_of_its_own(
+    environments: Environments, admin: User, packages: list[Package], model: MLModel
+) -> None:
+    put_live(packages[0], environments["production"])
+    put_live(packages[0], environments["staging"])
+    other = make_package(MLModel.objects.create(name="never-in-staging"), 1)
+    put_live(other, environments["production"])
+    perf = verbs.create(actor=admin, name="perf", copy_of=environments["production"])
+    brought = copies.bring(actor=admin, source=environments["production"], target=perf)
+    assert [(release.package, release.environment.name) for release in brought.releases] == [(packages[0], "perf")]
+    assert brought.refused == ["never-in-staging: Package 1 has not been live in staging yet. Release it there first."]
 
 
 @pytest.mark.parametrize(

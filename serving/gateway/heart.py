@@ -113,4 +113,10 @@ class Heart:
             address=self._config.address,
             throttled=self._shares.throttled,
             cut_off=self._cut_off(),
+            priority=os.getpriority(os.PRIO_PROCESS, 0),
+            cores=_cores(),
         )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from releases import routes
 from releases.models import AuditRow, Environment, PublishedTable
+from releases.tests.scenes import put_live
 
 
 def names(client) -> list[str]:
@@ -18,6 +19,17 @@ def test_a_copy_takes_the_settings_and_stands_where_it_was_asked(admin_calls, en
     assert made.status_code == 201
     assert (made.json()["watch_seconds"], made.json()["copied_from"], made.json()["position"]) == (60, "staging", 4)
     assert names(admin_calls) == ["dev", "test", "staging", "pilot", "production"]
+
+
+def test_a_copy_can_bring_what_is_live_and_stands_before_the_last_unless_asked(admin_calls, environments, packages):
+    for name in ("staging", "production"):
+        put_live(packages[0], environments[name])
+    admin_calls.post("/api/environments/", {"name": "perf", "copy_of": "production", "packages": True})
+    assert names(admin_calls)[-2:] == ["perf", "production"]
+    rows = admin_calls.get("/api/releases/?environment=perf").json()["results"]
+    assert [(row["package"], row["state"]) for row in rows] == [(1, "waiting")]
+    admin_calls.post("/api/environments/", {"name": "beyond", "last": True})
+    assert names(admin_calls)[-1] == "beyond"
 
 
 def test_a_wrong_environment_is_told_by_its_field(admin_calls, environments):
