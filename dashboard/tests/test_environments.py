@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from releases.models import ApiKey, AuditRow, Environment, PublishedTable, Relea
 from releases.queries import environments as queries
 from releases.reconciler import reconcile
 from releases.tests.scenes import put_live
+from serving import exchange
 
 VALUES = {
     "description": "A place for demos",
@@ -85,6 +87,16 @@ def test_a_moment_that_is_none_is_said_at_its_field(signed_in, environments, red
 
 
 @pytest.mark.django_db
+def test_a_gateway_says_what_was_over_a_limit_and_when_it_knew_of_no_change(signed_in, environments, redis):
+    now = time.time()
+    states = {"dev": exchange.EnvironmentState(1)}
+    told = {"throttled": {"dev": 1234}, "cut_off": (now - 300, now - 120)}
+    exchange.put_heartbeat(redis, exchange.Heartbeat("all", "b", 1, now, states, int(now), {}, "127.0.0.1:1", **told))
+    page = text(signed_in("viewer").get("/environments/dev/"))
+    assert "1,234 requests over a limit" in page
+    assert "without Redis from" in page
+
+
 def test_the_list_stands_in_order_and_says_that_no_gateway_is_alive(signed_in, environments, redis):
     page = text(signed_in("viewer").get("/environments/"))
     places = [page.index(f'href="/environments/{name}/"') for name in ("dev", "test", "staging", "production")]

@@ -48,6 +48,7 @@ class Process:
     """One live gateway process, as it speaks of itself about one environment.
 
     `packages` holds (name, digest, state) of what it has loaded; the name is empty for what no route names any more.
+    `throttled` counts requests over a limit since its start, `cut_off` is when it was last without Redis.
     """
 
     name: str
@@ -59,6 +60,8 @@ class Process:
     error: str | None
     versions: dict[str, str]
     packages: tuple[tuple[str, str, str], ...]
+    throttled: int = 0
+    cut_off: tuple[datetime, datetime] | None = None
 
 
 def overview(beats: list[Heartbeat] | None) -> list[Row]:
@@ -150,6 +153,21 @@ def _process(environment: str, beat: Heartbeat, names: dict[str, str]) -> Proces
     state = beat.environments[environment]
     loaded = tuple(sorted((names.get(digest, ""), digest, word) for digest, word in state.packages.items()))
     seen = datetime.fromtimestamp(beat.at, UTC)
+    cut_off = _moments(*beat.cut_off) if beat.cut_off else None
     return Process(
-        beat.name, beat.address, beat.pid, beat.boot, seen, state.generation, state.error, beat.versions, loaded
+        name=beat.name,
+        address=beat.address,
+        pid=beat.pid,
+        boot=beat.boot,
+        seen=seen,
+        generation=state.generation,
+        error=state.error,
+        versions=beat.versions,
+        packages=loaded,
+        throttled=beat.throttled.get(environment, 0),
+        cut_off=cut_off,
     )
+
+
+def _moments(since: float, until: float) -> tuple[datetime, datetime]:
+    return datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC)
