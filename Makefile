@@ -6,7 +6,7 @@ UV := uv==0.13.9
 DRILL_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test drill bench-gateway lint format types imports lock venv install install-dev clean
+.PHONY: help up test drill bench-gateway bench-conformance lint format types imports lock venv install install-dev clean
 
 help: ## print this list
 	@echo "Slipway: release management for machine-learning models"
@@ -25,6 +25,9 @@ drill: install-dev ## run the long proofs, each prints its figure; SHORT=1 for t
 
 bench-gateway: install-dev ## the gateway beside its peers; QUICK=1 takes two minutes, BENCH_FLAGS="--peers fastapi-onnx" fewer
 	@$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick,--write) $(BENCH_FLAGS)
+
+bench-conformance: install-dev ## the conformance suite against the gateway and two reference servers, kept in docs/protocols.md
+	@$(BIN)/python -m benchmarks.conformance
 
 lint: install-dev ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dashboard.tests.drills.running import ROOT
-
+ROOT = Path(__file__).resolve().parents[3]
 LOCK = ROOT / "requirements-clients.txt"
 FOLDER = ROOT / ".venv-clients"
 HERE = Path(__file__).parent

@@ -1,0 +1,1 @@
+"""What the clients' own Python runs: `python run.py target.json`. Nothing here imports Slipway."""
