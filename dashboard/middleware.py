@@ -1,4 +1,4 @@
-"""What holds for every call and answer: one strict Content-Security-Policy, and no NUL characters."""
+"""What holds for every call and answer: one strict Content-Security-Policy, no NUL characters, no empty error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 
 Handler = Callable[[HttpRequest], HttpResponse]
 FORM = "application/x-www-form-urlencoded"
@@ -17,6 +18,20 @@ def content_security_policy(get_response: Handler) -> Handler:
     def handle(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        return response
+
+    return handle
+
+
+def wrong_verb_in_words(get_response: Handler) -> Handler:
+    """Give an empty 405 a page: somebody reloads, or signs in again, at the address of a form."""
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code == 405 and not response.content and not request.path.startswith(REST):
+            page = render(request, "errors/405.html", status=405)
+            page.headers["Allow"] = response.headers.get("Allow", "")
+            return page
         return response
 
     return handle

@@ -59,7 +59,9 @@ def test_a_page_without_a_sign_in_leads_to_the_sign_in_page_and_back(environment
 def test_signing_out_needs_a_click_not_a_link(account):
     client = Client()
     client.force_login(account, backend="django.contrib.auth.backends.ModelBackend")
-    assert client.get("/sign-out/").status_code == 405
+    answer = client.get("/sign-out/")
+    assert answer.status_code == 405
+    assert "Nothing was changed" in answer.content.decode()
     answer = client.post("/sign-out/")
     assert (answer.status_code, answer.url) == (302, "/sign-in/")
     assert "_auth_user_id" not in client.session

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from releases.intake import conversion, example, inference, loading, onnxfile, proof, questions, signature, trees
-from releases.intake.report import Refused
+from releases.intake.report import Refused, counted, weighed
 from serving.artefacts import Manifest
 from serving.contract import ContractError, Decoder, Signature
 from serving.runtimes import Answer, ModelError, Runtime
@@ -52,12 +52,9 @@ def _skops(path: Path, job: Mapping[str, Any], say: Say) -> Found:
     say("inspect", "running", "types and trees of the model file")
     checked = trees.check(path)  # plain arrays, before any library looks at the file
     allowed = loading.types(path, job["trusted"])
-    say(
-        "inspect",
-        "passed",
-        f"{_count(job['files'], 'file')}, no pickle; {_count(allowed, 'type')} by the server's list; "
-        f"{_count(checked, 'tree')} sound",
-    )
+    listed = f"{counted(allowed, 'type')} by the server's list" if allowed else "plain types only"
+    sound = f"; {counted(checked, 'tree')} sound" if checked else ""
+    say("inspect", "passed", f"{counted(job['files'], 'file')}, no pickle; {listed}{sound}")
     say("load", "running", "")
     model = loading.load(path, job["trusted"])
     kind = loading.kind_of(model)
@@ -79,7 +76,8 @@ def _onnx(path: Path, job: Mapping[str, Any], say: Say) -> Found:
     say(
         "inspect",
         "passed",
-        f"{job['files']} files, no pickle; {len(onnxfile.nodes(parsed))} standard operators, no external data",
+        f"{counted(job['files'], 'file')}, no pickle; "
+        f"{counted(len(onnxfile.nodes(parsed)), 'standard operator')}, no external data",
     )
     say("load", "running", "")
     kind, classes = onnxfile.kind_and_classes(parsed)
@@ -129,12 +127,8 @@ def _example(found: Found, decoder: Decoder, job: Mapping[str, Any], say: Say) -
     if answers.values is not None and answers.values.ndim != 1:
         raise Refused("predict", "The model answers several numbers for each row; a regressor must answer one.")
     given = "of the example" if job["example"] is not None else "drawn from the signature (there is no example)"
-    say("predict", "passed", f"{_count(len(rows), 'row')} {given} answered")
+    say("predict", "passed", f"{counted(len(rows), 'row')} {given} answered")
     return rows
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _rows(found: Found, decoder: Decoder, raw: Any) -> list[dict[str, Any]]:
@@ -175,7 +169,7 @@ def _onnx_form(found: Found, decoder: Decoder, rows: list[dict[str, Any]], targe
         return _sklearn(say, "convert", f"it has no ONNX form here: {error}", {})
     except ModelError as error:
         return _sklearn(say, "convert", f"ONNX Runtime cannot load its ONNX form: {_short(error)}", {})
-    say("convert", "passed", f"{size / 1024:,.0f} kB of ONNX")
+    say("convert", "passed", f"{weighed(size)} of ONNX")
     say("prove", "running", "")
     shown = proof.prove(found.engine, theirs, decoder, rows, inference.categories(found.model))
     if not shown.equal:

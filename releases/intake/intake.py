@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from releases.intake import digest, inspection, running, signature, source, store, versions
-from releases.intake.report import Accepted, OnStep, Progress, Refused
+from releases.intake.report import Accepted, OnStep, Progress, Refused, counted, weighed
 from releases.intake.unpack import unpack
 from serving.contract.signature import Signature
 from serving.runtimes.trusted import TRUSTED_TYPES
@@ -50,7 +50,7 @@ def _run(
     entries = _write_signature(folder, known, progress) if known else []
     if known is None:
         progress.running("digest", "waits for the signature: the upload has none, so the model is asked")
-    progress.running("inspect", f"{looked} files, no pickle")
+    progress.running("inspect", f"{counted(looked, 'file')}, no pickle")
     result, ended = running.run(_job(folder, files, known, declared, looked), folder, out, progress)
     final = known or signature.parse(result["signature"])
     entries = entries or _write_signature(folder, final, progress)
@@ -84,7 +84,7 @@ def _unpack(upload: Path, folder: Path, progress: Progress) -> str:
     kind = unpack(upload, folder)
     entries = digest.manifest(folder)
     size = sum(entry["size"] for entry in entries)
-    progress.passed("unpack", f"{_KINDS[kind]}, {len(entries)} files, {size / 1024:,.0f} kB")
+    progress.passed("unpack", f"{_KINDS[kind]}, {counted(len(entries), 'file')}, {weighed(size)}")
     return kind
 
 

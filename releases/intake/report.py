@@ -31,6 +31,16 @@ class Refused(Exception):
         return self.reason
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `1,200 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def weighed(size: int) -> str:
+    """`312 bytes`, `67 kB`: a small model is not none."""
+    return counted(size, "byte") if size < 1000 else f"{size / 1000:,.0f} kB"
+
+
 @dataclass(frozen=True)
 class Accepted:
     """A package that stands in the store, with everything its page shows."""

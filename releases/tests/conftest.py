@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from releases import broker
-from releases.actions import setup
+from releases.actions import evidence, setup
 from releases.intake import Accepted
 from releases.models import Environment, MLModel, Package
 from serving import exchange
@@ -38,7 +38,9 @@ def make_package(model: MLModel, number: int, **columns: object) -> Package:
         "sandbox": "bubblewrap",
         "size": 10,
     }
-    return Package.objects.create(model=model, number=number, **(values | columns))
+    made = Package.objects.create(model=model, number=number, **(values | columns))
+    evidence.record(made.digest, "intake", "pass", reference="a test")
+    return made
 
 
 def accepted(content: str) -> Accepted:
