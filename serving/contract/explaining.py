@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from serving.contract import crowd
 from serving.contract.batch import refuse_many
 from serving.contract.errors import MOST_DETAILS, ContractError, Detail, whole
 from serving.contract.fields import Field
@@ -70,6 +71,8 @@ def _object(pairs: Pairs) -> dict[str, Any]:
 
 def refuse_v1(body: bytes, fields: Sequence[Field], most: float = math.inf) -> None:
     """Raise ContractError with up to 20 broken rules, or for over `most` rows; return when every rule is kept."""
+    if most < math.inf:
+        crowd.refuse(body, fields)
     instances = _instances(parse(body))
     refuse_many(len(instances), most)
     if len({isinstance(row, dict) for row in instances}) > 1:

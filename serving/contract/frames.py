@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from serving.contract import explaining, params, tabular
+from serving.contract import crowd, explaining, params, tabular
 from serving.contract.batch import Batch, Layout
 from serving.contract.errors import UNREADABLE, ContractError, whole
 from serving.contract.normalising import ROWS, Normaliser, Rows
@@ -55,10 +55,13 @@ class Frames:
     def json(self, body: bytes) -> Batch:
         """Read an object with exactly one of the four forms, and perhaps `params`."""
         try:
-            value, clean = _parse(body.removeprefix(BOM))
-            _refuse_doubled(body.removeprefix(BOM), value)
+            return self._json(body.removeprefix(BOM))
         except RecursionError as error:
             raise whole("the body is nested too deeply") from error
+
+    def _json(self, body: bytes) -> Batch:
+        crowd.refuse(body, self._fields)
+        value, clean = _parse(body)
         if not isinstance(value, dict):
             raise whole(ONE_OF)
         given = [form for form in FORMS if form in value]
@@ -67,7 +70,10 @@ class Frames:
         rows = self._read[given[0]](value[given[0]])
         if problem := params.problem(self._signature.params, value.get("params")):
             raise unfit(problem)
-        return self._rows.batch(rows, clean=clean)
+        batch = self._rows.batch(rows, clean=clean)
+        # Last, because every value has to be looked at, and what is refused anyway need not be.
+        _refuse_doubled(body, value)
+        return batch
 
     def csv(self, body: bytes) -> Batch:
         """Read a table with a line of names, separated by commas."""
@@ -203,15 +209,8 @@ def _parse(body: bytes) -> tuple[Any, bool]:
 
 def _refuse_doubled(body: bytes, value: Any) -> None:
     """A name given twice shows as more quotation marks than what was read explains; then look closely."""
-    if body.count(b'"') == 2 * _texts(value) and b"\\" not in body:
-        return
-    waiting = [explaining.parse(body)]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, explaining.Doubled):
-            raise whole("the body gives a name twice")
-        if isinstance(item, (dict, list)):
-            waiting += item.values() if isinstance(item, dict) else item
+    if body.count(b'"') != 2 * _texts(value) or b"\\" in body:
+        explaining.refuse_doubled(body)
 
 
 def _texts(value: Any) -> int:

@@ -114,8 +114,12 @@ class Normaliser:
             raise whole("there must be at least one row")
         refuse_many(len(rows))
         found = self._strict(rows) if clean else None
-        found = found or self._strict(self._normal(rows))
+        return found or self._lenient([self._normal(row) for row in rows])
+
+    def _lenient(self, made: list[Any]) -> Batch:
+        found = self._strict(made)
         if found is None:
+            self._refuse(made)
             raise whole("the rows do not fit this model's signature")
         return found
 
@@ -131,14 +135,12 @@ class Normaliser:
             return Batch(len(found), {self._tensor.name: np.array(found, self._tensor.kind.dtype)})
         return Batch.laid_out(self._layout, [msgspec.structs.astuple(row) for row in found])
 
-    def _normal(self, rows: Rows) -> Rows:
-        """Return the rows with every value in its type; raises ContractError with up to 20 rules that are broken."""
-        made: list[Any] = []
+    def _refuse(self, made: Rows) -> None:
+        """Raise ContractError with up to 20 rules that these rows break."""
         broken: list[Detail] = []
         altered: list[Detail] = []
-        for number, row in enumerate(rows):
-            made.append(self._normal_row(row))
-            for name, rule, lost in self._faults(made[-1]):
+        for number, row in enumerate(made):
+            for name, rule, lost in self._faults(row):
                 kept = altered if lost else broken
                 if len(kept) < MOST_DETAILS:
                     kept.append(Detail(row=number, field=name, rule=rule))
@@ -149,9 +151,8 @@ class Normaliser:
             raise ContractError(broken, rows=ROWS)
         if altered:
             raise Altered(altered, rows=ROWS)
-        return made
 
-    def _normal_row(self, row: Any) -> Any:
+    def _normal(self, row: Any) -> Any:
         if self._tensor is not None:
             return _nested(self._tensor, row, self._tensor.shape or ())
         return [normal(field, value) for field, value in zip(self._fields, row, strict=True)]

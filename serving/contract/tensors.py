@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving.contract import binary, elements, expected, quick, wire
+from serving.contract import binary, crowd, elements, expected, quick, wire
 from serving.contract.batch import Batch, Layout, refuse_many
 from serving.contract.errors import ContractError, Detail, named, whole
 from serving.contract.expected import Expected
@@ -50,6 +50,7 @@ class TensorDecoder:
 
     def decode(self, body: bytes) -> Request:
         """Return the checked request of a body that is JSON as a whole."""
+        crowd.refuse(body, self.fields)
         if (found := self._quick.decode(body)) is not None:
             batch, rest = found
             return _request(batch, rest)

@@ -121,8 +121,6 @@ def main() -> int:
     if config.nice:
         os.nice(config.nice)
     server.allow_many_connections()
-    # Read when scikit-learn is loaded, for every thread: a limit set later holds for the thread that sets it.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.setswitchinterval(SWITCH_SECONDS)
     # A signal that comes before the event loop or after it changes nothing: there is nothing left to finish.
     for number in server.SIGNALS:

@@ -44,6 +44,8 @@ class Package:
         self.outputs: Any = None
         self._journal, self._slot = journal, journal.slot(manifest.package)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"package-{manifest.package[7:15]}")
+        # Of its own, so that what takes long to read does not hold up what the model computes; started when it is used.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"reading-{manifest.package[7:15]}")
         self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
         self._reading = 0
 
@@ -66,7 +68,7 @@ class Package:
             self._flights.check(left)
 
     async def read(self, request: Request, parse: Callable[[Package, Request], T], left: float) -> T:
-        """Return `parse(self, request)` of a large body, read in the package's thread so that others are answered.
+        """Return `parse(self, request)` of a large body, read in a thread so that others are answered.
 
         Raises what `parse` raises, Busy, and TimeoutError when it takes longer than `left` seconds.
         """
@@ -74,7 +76,7 @@ class Package:
             raise Busy(1)
         self._reading += 1
         try:
-            future = asyncio.get_running_loop().run_in_executor(self._worker, parse, self, request)
+            future = asyncio.get_running_loop().run_in_executor(self._reader, parse, self, request)
             return await asyncio.wait_for(future, max(0.0, left))
         finally:
             self._reading -= 1
@@ -109,7 +111,8 @@ class Package:
         self.cost = min(seconds)
 
     def close(self) -> None:
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._worker, self._reader):
+            executor.shutdown(wait=False, cancel_futures=True)
         self.runtime.close()
         self._journal.release(self._slot)
 

@@ -23,3 +23,19 @@ def test_a_path_longer_than_any_address_is_nothing_and_is_not_remembered() -> No
     assert addresses.read(longest) is not None
     assert addresses.read(longest + "a") is None
     assert addresses._read.cache_info().misses == before + 1
+
+
+def test_errors_at_the_root_have_mlflows_form_where_its_addresses_are() -> None:
+    assert [addresses.protocol(path) for path in ("/invocations", "/ping/", "/dev/mlflow/eta/x", "/mlflow")] == [
+        "mlflow"
+    ] * 4
+    assert [addresses.protocol(path) for path in ("/ping/v1/models", "/", "/dev/version")] == ["v1", None, None]
+
+
+def test_mlflows_addresses_are_read_with_and_without_a_model() -> None:
+    assert addresses.read("/invocations") == Place(None, "mlflow", "predict")
+    assert addresses.read("/health/") == Place(None, "mlflow", "ping")
+    assert addresses.read("/dev/mlflow/eta/invocations") == Place("dev", "mlflow", "predict", "eta")
+    assert addresses.read("/mlflow/eta/version") == Place(None, "mlflow", "version", "eta")
+    for path in ("/dev/mlflow/eta", "/dev/mlflow/eta/infer", "/dev/invocations", "/mlflow//ping"):
+        assert addresses.read(path) is None

@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from serving.gateway.messages import Reply
+from serving.gateway.messages import Reply, Request
 from serving.gateway.parquet import READER
 from serving.gateway.protocols import mlflow
 from serving.routing import Route, RouteTable, Target
@@ -141,6 +141,7 @@ def test_what_mlflow_reads_is_read(door: Inside, body: Any) -> None:
     assert post(door, "flower", body) == (200, {"predictions": [pytest.approx(SUM)]})
 
 
+TWICE = b'{"inputs": [], "%s": {"sl": 1, "sw": 1, "pl": 1, "pw": 1}}'
 REFUSED = {
     "dataframe_split without columns": (
         {"dataframe_split": {"data": [ROW]}},
@@ -200,8 +201,8 @@ REFUSED = {
         "BAD_REQUEST",
         "gives a name twice",
     ),
-    "a form twice": (b'{"inputs": [], "inputs": []}', "BAD_REQUEST", "gives a name twice"),
-    "a name twice, hidden": (b'{"inputs": [], "\\u0069nputs": []}', "BAD_REQUEST", "gives a name twice"),
+    "a form twice": (TWICE % b"inputs", "BAD_REQUEST", "gives a name twice"),
+    "a form twice, hidden": (TWICE % b"\\u0069nputs", "BAD_REQUEST", "gives a name twice"),
     "no JSON": (b'{"inputs', "BAD_REQUEST", "not valid JSON"),
     "no UTF-8": (b'{"inputs": "\xff"}', "BAD_REQUEST", "not UTF-8"),
     "nothing": (b"", "BAD_REQUEST", "not valid JSON"),
@@ -462,6 +463,21 @@ def test_a_content_type_must_be_one_of_three_in_utf_8(door: Inside, content_type
     found, answer = post(door, "flower", split(ROW), content_type)
     assert found == status
     assert ("error_code" in answer) == (status == 415)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "size", "inline"),
+    [
+        (None, 100, True),
+        (CSV, mlflow.INLINE, True),
+        (None, mlflow.INLINE + 1, False),
+        (PARQUET, 100, False),
+        (" Application/VND.apache.PARQUET; charset=utf-8", 100, False),
+    ],
+)
+def test_parquet_is_never_read_on_the_event_loop(content_type: str | None, size: int, inline: bool) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    assert mlflow.inline(Request("POST", "/invocations", headers, b" " * size, 0.0)) is inline
 
 
 # --- addresses ----------------------------------------------------------------------------------------------------
