@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer
 from serving.gateway.messages import Reply, Request
 from serving.gateway.parquet import READER
 from serving.gateway.protocols import mlflow
+from serving.metrics import recorder
 from serving.routing import Route, RouteTable, Target
 from serving.tests.builders import matrix
 from serving.tests.forms import pipeline
@@ -532,3 +533,13 @@ def test_pins_and_sticky_keys_work_as_at_the_other_doors(door: Inside) -> None:
     reply = asyncio.run(door.send("POST", path, body, x_package="1", x_route_key="me"))
     assert (reply.status, dict(reply.headers)["x-package"]) == (200, "1")
     assert asyncio.run(door.send("POST", path, body, x_package="9")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("row", "outcome"), [([5], recorder.DONE), ([1.5], recorder.REFUSED), (["a"], recorder.REFUSED)]
+)
+def test_each_request_is_counted_under_this_protocol(door: Inside, row: list[Any], outcome: str) -> None:
+    body = json.dumps(split(row, names=("x",))).encode()
+    call = asyncio.run(door.send("POST", "/dev/mlflow/integer/invocations", body)).call
+    assert call
+    assert (call.line.key[0], call.line.key[-1], call.outcome) == ("integer", "mlflow", outcome)
