@@ -11,18 +11,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.race import alone, load, models, ours, report, table
-from benchmarks.race.apps import HELLO_APP
-from benchmarks.race.contract import (
-    GOALS,
-    HELLO,
-    HELLO_UVICORN,
-    OURS,
-    OURS_SKLEARN,
-    OURS_UVICORN,
-)
+from benchmarks.race.apps import APPS, BARE, HELLO
+from benchmarks.race.contract import GOALS, OURS, OURS_SKLEARN, OURS_UVICORN
 from benchmarks.race.models import FOREST, LOGISTIC, Model
 from benchmarks.race.ours import ROOT, Installation
 from benchmarks.race.peers import PEERS
@@ -100,21 +94,24 @@ def one_race(servers: Sequence[Server], model: Model, plan: Plan) -> dict[Case, 
 
 
 def our_servers(home: Installation, model: Model) -> list[Server]:
-    """Return Slipway's servers of the model, and of the logistic regression the bare hello of both servers too."""
+    """Return Slipway's servers of the model, and of the logistic regression what both servers allow."""
     left = f"{model.name}-left"
     home.publish(ours.route(model.name, model.package), ours.route(left, model.left_on_sklearn))
     first = home.gateway(OURS, ours.ask(model.name))
     if model.name == FOREST:
         return [first, home.gateway(OURS_SKLEARN, ours.ask(left))]
     second = home.gateway(OURS_UVICORN, ours.ask(model.name), GATEWAY_SERVER="uvicorn")
-    return [first, second, hello(home, HELLO, "granian"), hello(home, HELLO_UVICORN, "uvicorn")]
+    pairs = [(app, kind) for app in (HELLO, BARE) for kind in ("granian", "uvicorn")]
+    return [first, second, *(limit(home, f"{app}-{kind}", app, kind, model) for app, kind in pairs)]
 
 
-def hello(home: Installation, name: str, kind: str) -> Server:
-    port = free_port()
-    command = [sys.executable, "-m", HELLO_APP, kind, str(port)]
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    return Server(name, command, environment, port, Ask("/", None), home.folder / "log" / f"{name}.log", folder=ROOT)
+def limit(home: Installation, name: str, app: str, kind: str, model: Model) -> Server:
+    """Return a program that shows what the server leaves to win: a bare hello, or a bare prototype."""
+    port, log = free_port(), home.folder / "log" / f"{name}.log"
+    command = [sys.executable, "-m", f"{APPS}.{app}", kind, str(port)]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "MODEL_FOLDER": str(model.folder)}
+    asked = Ask("/", None) if app == HELLO else replace(ours.ask(model.name), headers={})
+    return Server(name, command, environment, port, asked, log, folder=ROOT)
 
 
 def others(model: Model, names: Sequence[str], home: Installation) -> list[Server]:

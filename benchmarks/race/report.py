@@ -22,6 +22,7 @@ def tell(seen: table.Seen, wanted: Iterable[table.Goal], *, write: bool) -> None
         *table.goals(seen, wanted),
         "",
         *table.best(seen, ASKED),
+        *_allowed(seen),
         *_figures(seen.figures),
         f"{machine()}; other processes took {_others(seen):.0%} of a core meanwhile.",
         "",
@@ -50,6 +51,24 @@ def machine() -> str:
     return (
         f"{when}, {names[0] if names else platform.machine()}, {len(names)} cores, Python {platform.python_version()}"
     )
+
+
+def _allowed(seen: table.Seen) -> list[str]:
+    """Return how far a bare prototype comes behind each server: no gateway behind it can come further."""
+    found = []
+    for name in ("bare-granian", "bare-uvicorn"):
+        ratios = [_ratio(seen, name, count) for count in (16, 64)]
+        middle = table.over(seen.p50(name, LOGISTIC, 1), seen.p50("fastapi-onnx", LOGISTIC, 1))
+        if None not in (*ratios, middle):
+            found.append(
+                f"{name}: {ratios[0]:.1f} × and {ratios[1]:.1f} × FastAPI with onnxruntime at 16 and 64 connections, "
+                f"median at one connection {middle:.2f} ×."
+            )
+    return found
+
+
+def _ratio(seen: table.Seen, name: str, count: int) -> float | None:
+    return table.over(seen.rate(name, LOGISTIC, count), seen.rate("fastapi-onnx", LOGISTIC, count))
 
 
 def _figures(figures: Mapping[str, float]) -> list[str]:

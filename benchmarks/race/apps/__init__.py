@@ -1,3 +1,4 @@
-"""The programs that the peers run: what a user of each would write, and the bare hello."""
+"""The programs that the peers run: what a user of each would write; and the limits beside them, hello and bare."""
 
-HELLO_APP = "benchmarks.race.apps.hello"
+APPS = __name__
+HELLO, BARE = "hello", "bare"

@@ -1,0 +1,94 @@
+"""A bare prototype behind the gateway's own servers: what is left to win when it only reads, runs and writes.
+
+It checks names, types and ranges, and requests that come together share a call; there is no key, no limit, no route, no
+id and no count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import onnxruntime
+import uvloop
+
+from serving.gateway import server
+from serving.gateway.config import Config
+
+FOLDER = Path(os.environ["MODEL_FOLDER"])
+RSGI_JSON, ASGI_JSON = [("content-type", "application/json")], [(b"content-type", b"application/json")]
+ANSWER = '{"predictions":[{"label":%d,"probabilities":{"0":%r,"1":%r}}]}'
+
+
+class Ticks:
+    """One call for all requests of one turn of the event loop."""
+
+    def __init__(self) -> None:
+        self.decoder = msgspec.json.Decoder(envelope())
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(FOLDER / "model.onnx", options, providers=["CPUExecutionProvider"])
+        self.outputs = [item.name for item in self.session.get_outputs()]
+        self.queue: list[tuple[Any, asyncio.Future[bytes]]] = []
+
+    def ask(self, body: bytes) -> asyncio.Future[bytes]:
+        loop = asyncio.get_running_loop()
+        if not self.queue:
+            loop.call_soon(self._run)
+        future: asyncio.Future[bytes] = loop.create_future()
+        self.queue.append((msgspec.structs.astuple(self.decoder.decode(body).instances[0]), future))
+        return future
+
+    def _run(self) -> None:
+        queue, self.queue = self.queue, []
+        matrix = np.array([row for row, _ in queue], np.float32)
+        labels, shares = self.session.run(self.outputs, {"X": matrix})
+        for (_, future), label, (no, yes) in zip(queue, labels.tolist(), shares.tolist(), strict=True):
+            future.set_result((ANSWER % (label, no, yes)).encode())
+
+
+def envelope() -> type[msgspec.Struct]:
+    told = json.loads((FOLDER / "upload" / "signature.json").read_text())
+    limits = told["metadata"]["constraints"]
+    fields = [(name, Annotated[float, msgspec.Meta(**bounds)]) for name, bounds in limits.items()]
+    row = msgspec.defstruct("Row", fields, forbid_unknown_fields=True)
+    return msgspec.defstruct("Envelope", [("instances", list[row])], forbid_unknown_fields=True)  # type: ignore[valid-type]
+
+
+class RsgiDoor:
+    def __init__(self, ticks: Ticks) -> None:
+        self.ticks = ticks
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        protocol.response_bytes(200, RSGI_JSON, await self.ticks.ask(await protocol()))
+
+
+class AsgiDoor:
+    def __init__(self, ticks: Ticks) -> None:
+        self.ticks = ticks
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = await self.ticks.ask((await receive())["body"])
+        headers = [*ASGI_JSON, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+async def main(kind: str, port: int) -> None:
+    config = Config("bare", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
+    made = {
+        "granian": lambda: server.GranianServer(config, RsgiDoor(Ticks())),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, AsgiDoor(Ticks())),  # type: ignore[arg-type]
+    }[kind]()
+    await server.until_signal(made)
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(sys.argv[1], int(sys.argv[2])))
