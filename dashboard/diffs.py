@@ -193,14 +193,16 @@ def _lately(stable: Package | None, where: Switch | Return) -> Rows:
     if stable is None:
         return []
     comes = where.back if isinstance(where, Return) else where.package
-    after = _measured(comes, where) if comes else ""
-    return [{"name": "Last 15 minutes", "before": _measured(stable, where), "after": after}]
+    found = traffic.lately(where.environment.name, stable.model.name)
+    return [{"name": "Last 15 minutes", "before": _measured(stable, found), "after": _measured(comes, found)}]
 
 
-def _measured(package: Package, where: Switch | Return) -> str:
-    tally = traffic.lately(where.environment.name, package.model.name, package.number)
-    if tally is None or not tally.starts:
-        return "no calls" if tally else "unknown: Redis is away"
+def _measured(package: Package | None, found: traffic.Series) -> str:
+    if package is None:
+        return ""
+    tally = found.total(package.number)
+    if not tally.starts:
+        return "no calls" if found.known else "unknown: Redis is away"
     rate = figures.rate(tally.starts / traffic.LIVE_WINDOW.total_seconds())
     p50, p99 = (figures.duration(tally.quantile(q)) for q in (0.5, 0.99))
     return f"{rate}, {figures.percent(tally.error_rate)} errors, p50 {p50}, p99 {p99}"

@@ -19,7 +19,12 @@ def line_points(values: Sequence[float | None]) -> str:
 
 def area_points(values: Sequence[float | None]) -> str:
     """The same line closed along the bottom of the box."""
-    return f"0,{HEIGHT:.0f} {line_points(values)} {WIDTH:.0f},{HEIGHT:.0f}"
+    return closed(line_points(values))
+
+
+def closed(line: str) -> str:
+    """A line's points with the corners of the box below it."""
+    return f"0,{HEIGHT:.0f} {line} {WIDTH:.0f},{HEIGHT:.0f}"
 
 
 def bars(parts: Sequence[dict]) -> list[dict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import time
@@ -30,6 +31,8 @@ def main() -> int:
     except ImproperlyConfigured as error:
         sys.stderr.write(f"Settings: {error}\n")
         return EX_CONFIG
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: a collection in the middle of a page need not look at it
     Loop(sockets).run()
     server.task_dispatcher.shutdown(cancel_pending=True, timeout=0.1)
     return 0

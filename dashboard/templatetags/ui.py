@@ -107,13 +107,30 @@ def sparkline(values: Sequence[float | None], label: str = "", tone: str = "") -
     if len(values) < 2:
         return SafeString("")
     named = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    line = drawings.line_points(values)
     return format_html(
         '<svg class="sparkline{}" viewBox="0 0 100 24" preserveAspectRatio="none" {}>'
         '<polygon points="{}"/><polyline points="{}"/></svg>',
         f" tone-{tone}" if tone else "",
         named,
-        drawings.area_points(values),
-        drawings.line_points(values),
+        drawings.closed(line),
+        line,
+    )
+
+
+@register.simple_tag
+def cell_figures(cell: dict[str, Any]) -> SafeString:
+    """The line of requests and the three figures of a cell of the board, as far as it has them."""
+    line = (
+        sparkline(cell["spark"], "Requests in the last 15 minutes", "accent") if cell.get("spark") else SafeString("")
+    )
+    if not cell.get("figures"):
+        return line
+    words = figures.rate(cell["rate"]), figures.percent(cell["error_rate"]), figures.duration(cell["p99"])
+    return line + format_html(
+        '<dl class="cell-figures"><div><dt>calls</dt><dd>{}</dd></div><div><dt>errors</dt><dd>{}</dd></div>'
+        "<div><dt>p99</dt><dd>{}</dd></div></dl>",
+        *words,
     )
 
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from releases.models import Environment, MLModel, Package, Release, Route
-from releases.queries.traffic import Tally
+from releases.queries.traffic import Series, Tally
 from releases.tests.conftest import make_package
 from releases.tests.scenes import put_live, put_moving
 
@@ -72,8 +72,8 @@ def test_what_the_trainers_measured_stands_in_the_difference(
 def test_a_candidate_that_was_live_here_a_moment_ago_has_been_measured(
     client: Client, packages: list[Package], environments: Environments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = {1: Tally(starts=900, completions=900), 2: Tally(starts=1800, completions=1800, errors=9)}
-    monkeypatch.setattr("releases.queries.traffic.lately", lambda where, model, number: calls.get(number, Tally()))
+    calls = {1: {0.0: Tally(starts=900, completions=900)}, 2: {0.0: Tally(starts=1800, completions=1800, errors=9)}}
+    monkeypatch.setattr("releases.queries.traffic.lately", lambda where, model: Series((0.0,), 30, calls))
     put_live(packages[0], environments["dev"])
     shown = text(ask(client, 2))
     assert "1.0\xa0req/s, 0\xa0% errors" in shown

@@ -13,16 +13,18 @@ from serving.metrics import store
 KEEP = {Count.MINUTE: timedelta(days=30), Count.HOUR: timedelta(days=730)}
 KEY = ("environment", "model", "generation", "package", "arm", "mode", "protocol")
 LATE = timedelta(seconds=20)
-LOOK_BACK = timedelta(minutes=30)
+# Cells may come late, after a gateway was without Redis: once in WIDE all of half an hour is read again.
+LOOK_BACK, LOOK_FAR_BACK = timedelta(minutes=3), timedelta(minutes=30)
+WIDE, EVERY = 300, 30  # seconds
 CELLS_KEPT = timedelta(hours=48)
 
 Sums = dict[str, Any]
 
 
 def roll_up(now: datetime) -> None:
-    """Write the whole minutes since the last ones (at least half an hour back), then the hours that they belong to."""
+    """Write the whole minutes since the last ones, and again those that may have grown; then the hours of all these."""
     end = _floor(now - LATE, Count.MINUTE)
-    start = _first_minute(end)
+    start = _first_minute(end, LOOK_FAR_BACK if now.timestamp() % WIDE < EVERY else LOOK_BACK)
     for environment in Environment.objects.values_list("name", flat=True):
         cells = store.read(broker.client(), environment, start.timestamp(), end.timestamp(), step=10)
         _write(Count.MINUTE, _by(Count.MINUTE, [_row(environment, cell) for cell in cells]))
@@ -48,10 +50,10 @@ def add(into: Sums, row: Sums) -> None:
             sums[str(key)] = sums.get(str(key), 0) + number
 
 
-def _first_minute(end: datetime) -> datetime:
+def _first_minute(end: datetime, back: timedelta) -> datetime:
     """Go back to the last minute that was written, because beat may have been away; the cells reach back 48 hours."""
     last = Count.objects.filter(seconds=Count.MINUTE).order_by("-at").values_list("at", flat=True).first()
-    return max(min(end - LOOK_BACK, last or end), end - CELLS_KEPT)
+    return max(min(end - back, last or end), end - CELLS_KEPT)
 
 
 def _row(environment: str, cell: store.Cell) -> Sums:

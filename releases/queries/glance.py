@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 import redis
 
 from releases import broker
-from releases.queries.traffic import Tally, add
+from releases.queries.traffic import Tally, add, total
 from serving.metrics import store
 
 log = logging.getLogger(__name__)
 
 LAST_SECONDS, LINE_SECONDS, BIN = 60, 900, 30
-SETTLE = 20  # cells younger than this may still change, so their bins are read again
+WINDOW: store.Step = 10
+SETTLE = 20  # windows that ended later may still change, so they are read again
 HELD_SECONDS = 1.0  # one reading serves every board that asks within this time
 AWAY_SECONDS = 5.0  # a Redis that does not answer is not asked again for so long: a page must not hang
 
@@ -36,14 +37,25 @@ class Figures:
 
 
 @dataclass
+class _Lately:
+    """What is known of one environment, in windows of ten seconds; those before `settled` are never read again.
+
+    `calls` by model and window reach back fifteen minutes, `tallies` by window and model one minute.
+    """
+
+    calls: dict[str, dict[int, int]] = field(default_factory=dict)
+    tallies: dict[int, dict[str, Tally]] = field(default_factory=dict)
+    settled: int = 0
+
+
+@dataclass
 class _Memory:
-    """What this process knows: bins that have closed are never read again."""
+    """What this process knows of all environments."""
 
     figures: dict[Place, Figures] | None = None
     names: frozenset[str] = frozenset()  # the environments of the figures
     until: float = 0.0  # monotonic: the figures serve until then
-    bins: dict[str, dict[str, dict[int, int]]] = field(default_factory=dict)  # environment → model → bin → calls
-    closed: dict[str, int] = field(default_factory=dict)  # environment → the bins before this one are complete
+    lately: dict[str, _Lately] = field(default_factory=dict)
 
 
 _memory, _one_at_a_time = _Memory(), threading.Lock()
@@ -72,47 +84,49 @@ def _try(names: list[str]) -> tuple[dict[Place, Figures] | None, float]:
 
 def forget() -> None:
     """Drop what is remembered; the next board reads all fifteen minutes."""
-    _memory.figures, _memory.until, _memory.bins, _memory.closed = None, 0.0, {}, {}
+    _memory.figures, _memory.until, _memory.lately = None, 0.0, {}
 
 
 def _read(names: list[str], now: float) -> dict[Place, Figures]:
-    """Read what may have changed since the last reading, ten seconds to a cell, and what the last minute needs."""
-    first = int(now - LINE_SECONDS) // BIN
+    """Read what may have changed since the last reading; the minute ends where the window begins that still counts."""
+    client, first, end = broker.client(), int(now - LINE_SECONDS) // BIN * BIN, int(now) // WINDOW * WINDOW
     found: dict[Place, Figures] = {}
     for name in names:
-        start = max(first, _memory.closed.get(name, 0))
-        cells = store.read(broker.client(), name, min(start * BIN, now - LAST_SECONDS - 10), now, step=10)
-        lines = _memory.bins.setdefault(name, {})
-        _count(lines, cells, first, start)
-        last = _last(cells, now)
-        found |= {(name, model): _figures(line, last.get(model, Tally()), first, now) for model, line in lines.items()}
-        _memory.closed[name] = int(now - SETTLE) // BIN
+        known = _memory.lately.setdefault(name, _Lately())
+        start = max(first, known.settled)
+        near = max(start, end - LAST_SECONDS)
+        older = store.calls(client, name, start, near, WINDOW) if start < near else []
+        _take(known, older, store.read(client, name, near, now, WINDOW), first, start, end)
+        known.settled = int(now - SETTLE) // WINDOW * WINDOW
+        found |= {(name, model): figures for model, figures in _figures(known, first, end, now).items()}
     return found
 
 
-def _count(lines: dict[str, dict[int, int]], cells: list[store.Cell], first: int, start: int) -> None:
-    """Bins from `start` on are counted anew; what lies before `first` is forgotten."""
-    for model, line in list(lines.items()):
-        lines[model] = {number: calls for number, calls in line.items() if first <= number < start}
-    for cell in cells:
-        number = cell.at // BIN
-        if number >= start:
-            line = lines.setdefault(cell.model, {})
-            line[number] = line.get(number, 0) + cell.starts
-    for model in [model for model, line in lines.items() if not line]:
-        del lines[model]
+def _take(known: _Lately, older: list[store.Calls], newer: list[store.Cell], first: int, start: int, end: int) -> None:
+    """Windows from `start` on are counted anew; what lies before `first`, or before the last minute, is forgotten."""
+    for model, line in list(known.calls.items()):
+        known.calls[model] = {at: calls for at, calls in line.items() if first <= at < start}
+    known.tallies = {at: each for at, each in known.tallies.items() if end - LAST_SECONDS <= at < start}
+    begun = [*older, *((cell.at, cell.model, cell.starts) for cell in newer)]
+    for at, model, starts in begun:
+        line = known.calls.setdefault(model, {})
+        line[at] = line.get(at, 0) + starts
+    for cell in newer:
+        add(known.tallies.setdefault(cell.at, defaultdict(Tally))[cell.model], cell)
+    known.calls = {model: line for model, line in known.calls.items() if line}
 
 
-def _last(cells: list[store.Cell], now: float) -> dict[str, Tally]:
-    """The last whole minute by model; the newest ten seconds are still being counted, so it ends where they begin."""
-    end = now - now % 10
-    sums: dict[str, Tally] = defaultdict(Tally)
-    for cell in cells:
-        if end - LAST_SECONDS <= cell.at < end:
-            add(sums[cell.model], cell)
-    return sums
+def _figures(known: _Lately, first: int, end: int, now: float) -> dict[str, Figures]:
+    minute: dict[str, list[Tally]] = defaultdict(list)
+    for at in range(end - LAST_SECONDS, end, WINDOW):
+        for model, tally in known.tallies.get(at, {}).items():
+            minute[model].append(tally)
+    return {model: _one(line, total(minute[model]), first, now) for model, line in known.calls.items()}
 
 
-def _figures(line: dict[int, int], last: Tally, first: int, now: float) -> Figures:
-    spark = tuple(line.get(number, 0) for number in range(first, int(now) // BIN))
+def _one(line: dict[int, int], last: Tally, first: int, now: float) -> Figures:
+    bins: dict[int, int] = defaultdict(int)
+    for at, calls in line.items():
+        bins[at // BIN] += calls
+    spark = tuple(bins[number] for number in range(first // BIN, int(now) // BIN))
     return Figures(last.starts / LAST_SECONDS, last.error_rate, last.quantile(0.99), spark)

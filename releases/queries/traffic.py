@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
 import redis
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from releases import broker
 from releases.models import Count, Package
@@ -34,13 +37,14 @@ class Tally:
     refused: int = 0
     latency: dict[int, int] = field(default_factory=dict)
 
-    def add(self, starts: int, completions: int, errors: int, refused: int, latency: Iterable[tuple[Any, int]]) -> None:
+    def add(self, starts: int, completions: int, errors: int, refused: int, latency: Iterable[tuple[int, int]]) -> None:
         self.starts += starts
         self.completions += completions
         self.errors += errors
         self.refused += refused
+        mine = self.latency
         for bucket, number in latency:
-            self.latency[int(bucket)] = self.latency.get(int(bucket), 0) + number
+            mine[bucket] = mine.get(bucket, 0) + number
 
     @property
     def error_rate(self) -> float | None:
@@ -90,11 +94,10 @@ def series(environment: str, model: str, start: datetime, end: datetime) -> Seri
     return _from_rows(environment, model, start, end, Count.HOUR, STEP_HOURS)
 
 
-def lately(environment: str, model: str, package: int) -> Tally | None:
-    """Return the last 15 minutes of one package, or None when Redis is away."""
+def lately(environment: str, model: str) -> Series:
+    """Return the last 15 minutes in coarse points, for their sum."""
     now = datetime.now(UTC)
-    found = series(environment, model, now - LIVE_WINDOW, now)
-    return found.total(package) if found.known else None
+    return _from_redis(environment, model, now - LIVE_WINDOW, now, store_step=10, step=STEP_TENS)
 
 
 def add(into: Tally, cell: store.Cell) -> None:
@@ -108,13 +111,12 @@ def _from_redis(
     first, times = _times(start, end, step)
     packages: Points = defaultdict(lambda: defaultdict(Tally))
     try:
-        cells = store.read(broker.client(), environment, first, end.timestamp(), step=store_step)
+        cells = store.read(broker.client(), environment, first, end.timestamp(), store_step, model)
     except redis.RedisError as error:
         log.warning("Redis is away, the charts are empty: %s", error)
         return Series(times, step, {}, known=False)
     for cell in cells:
-        if cell.model == model:
-            add(packages[cell.package][cell.at - cell.at % step], cell)
+        add(packages[cell.package][cell.at - cell.at % step], cell)
     return Series(times, step, _by_number(model, packages))
 
 
@@ -123,11 +125,16 @@ def _from_rows(environment: str, model: str, start: datetime, end: datetime, sec
     packages: Points = defaultdict(lambda: defaultdict(Tally))
     rows = Count.objects.filter(
         environment=environment, model=model, seconds=seconds, at__gte=datetime.fromtimestamp(first, UTC), at__lt=end
-    ).values_list("at", "package", "starts", "completions", "errors", "refused", "latency")
-    for at, package, starts, completions, errors, refused, latency in rows.iterator():
+    ).annotate(histogram=Cast("latency", TextField()))
+    columns = ("at", "package", "starts", "completions", "errors", "refused", "histogram")
+    for at, package, starts, completions, errors, refused, latency in rows.values_list(*columns).iterator():
         point = packages[package][at.timestamp() - at.timestamp() % step]
-        point.add(starts, completions, sum(errors.values()), refused, latency.items())
+        point.add(starts, completions, sum(errors.values()), refused, _histogram(latency).items())
     return Series(times, step, _by_number(model, packages))
+
+
+# A day holds 1,440 histograms: as text they are decoded three times as fast as by the field.
+_histogram = msgspec.json.Decoder(dict[int, int]).decode
 
 
 def _times(start: datetime, end: datetime, step: int) -> tuple[float, tuple[float, ...]]:

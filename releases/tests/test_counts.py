@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 
 from redis import Redis
@@ -10,6 +9,7 @@ from redis import Redis
 from releases.actions import counts
 from releases.models import Count, Environment
 from serving.metrics import store
+from serving.metrics.recorder import Pending, Series
 
 NOW = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
 
@@ -19,10 +19,10 @@ def put(redis: Redis, at: datetime, starts: int) -> None:
         "model": "flight-eta", "generation": 3, "arm": "stable", "package": "sha256:1", "mode": "rest",
         "protocol": "v1",
         "starts": starts, "completions": starts, "errors": {"model": 1}, "refused": 2,
-        "latency": {"400": starts}, "scores": {},
+        "latency": {400: starts}, "scores": {},
     }  # fmt: skip
     second = int(at.timestamp())
-    redis.hset(store.key("production", 10, second), f"boot:{second}", json.dumps([series]))
+    store.write(redis, "boot", [Pending("production", 10, second, 1, [Series(**series)])])
 
 
 def test_minutes_and_hours_add_up_and_twice_is_harmless(redis: Redis, environments: dict[str, Environment]) -> None:
@@ -49,3 +49,12 @@ def test_old_rows_are_dropped_after_their_time(environments: dict[str, Environme
         Count.objects.create(seconds=seconds, at=NOW - timedelta(days=days), starts=1, completions=1, **row)
     counts.prune(NOW)
     assert sorted(Count.objects.values_list("seconds", flat=True)) == [60, 3600]
+
+
+def test_what_comes_ten_minutes_late_is_counted_within_five(redis: Redis, environments: dict[str, Environment]) -> None:
+    put(redis, NOW - timedelta(minutes=1), 5)
+    counts.roll_up(NOW)
+    put(redis, NOW - timedelta(minutes=14), 7)
+    for seconds in range(30, 330, 30):
+        counts.roll_up(NOW + timedelta(seconds=seconds))
+    assert sum(row.starts for row in Count.objects.filter(seconds=60)) == 12

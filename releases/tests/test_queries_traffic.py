@@ -59,7 +59,7 @@ def test_without_redis_the_series_is_unknown_and_has_its_times(packages: list[Pa
     found = lately()
     assert not found.known
     assert len(found.times) == 181 or len(found.times) == 180
-    assert traffic.lately("dev", "flight-eta", 1) is None
+    assert not traffic.lately("dev", "flight-eta").known
 
 
 def test_longer_times_come_from_the_minutes_and_hours_of_the_database(packages: list[Package]) -> None:

@@ -1,10 +1,16 @@
-"""The cells in Redis: every gateway sets its own, never adds, so that writing twice changes nothing; readers add."""
+"""The cells in Redis: every gateway sets its own, never adds, so that writing twice changes nothing; readers add.
+
+A hash holds the cells of one model and one gateway process for a span of time, so that who asks for one model of fifty
+reads a fiftieth. Two sorted sets for each environment, by last time, say which processes wrote, and which models were
+called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
-from typing import Any, Literal, cast
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 from redis import Redis
@@ -16,14 +22,16 @@ Step = Literal[1, 10]
 TTL = {1: 20 * 60, 10: 49 * 3600}
 SPAN = {1: 60, 10: 3600}
 PREFIX = {1: "slipway:cells", 10: "slipway:cells10"}
+WRITERS, CALLED = "slipway:cells-by", "slipway:cells-of"
+LONGEST = max(TTL.values())
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Cell(msgspec.Struct, kw_only=True):
     """The counts of one gateway process for one kind of request, from `at` (epoch) for `step` seconds."""
 
-    at: int
-    step: int
-    boot: str
+    at: int = 0
+    step: int = 1
+    boot: str = ""
     model: str
     generation: int
     arm: str
@@ -41,51 +49,116 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[int, int]
 
 
-_decoder = msgspec.json.Decoder(list[Series])
+class Calls(NamedTuple):
+    """How many calls of a model began in the cell that starts at `at`; many of these cost little to read."""
+
+    at: int
+    model: str
+    starts: int
 
 
-def key(environment: str, step: int, at: int) -> str:
+class _Starts(msgspec.Struct):
+    starts: int
+
+
+class _Place(NamedTuple):
+    """One hash, and the cells of it that are asked for."""
+
+    key: str
+    boot: str
+    model: str
+    moments: list[int]
+
+
+_cells, _starts = msgspec.json.Decoder(list[Cell]), msgspec.json.Decoder(list[_Starts])
+
+
+def key(environment: str, model: str, boot: str, step: int, at: int) -> str:
     """Return the hash that holds the cell which starts at `at`."""
-    return f"{PREFIX[step]}:{environment}:{at - at % SPAN[step]}"
+    return f"{PREFIX[step]}:{environment}:{model}:{boot}:{at - at % SPAN[step]}"
 
 
 def write(redis: Redis, boot: str, cells: Iterable[Pending]) -> None:
     """Set the cells of one gateway process; safe to do again."""
+    last: dict[str, dict[str, int]] = defaultdict(dict)
     with redis.pipeline(transaction=False) as pipe:
         for cell in cells:
-            place = key(cell.environment, cell.step, cell.at)
-            pipe.hset(place, f"{boot}:{cell.at}", cast("Any", msgspec.json.encode(cell.series)))
-            pipe.expire(place, TTL[cell.step])
+            for model, series in _by_model(cell.series).items():
+                place = key(cell.environment, model, boot, cell.step, cell.at)
+                pipe.hset(place, str(cell.at), cast("Any", msgspec.json.encode(series)))
+                pipe.expire(place, TTL[cell.step])
+                seen = last[cell.environment]
+                seen[model] = max(seen.get(model, 0), cell.at)
+        for environment, called in last.items():
+            newest = max(called.values())
+            for index, members in ((CALLED, called), (WRITERS, {boot: newest})):
+                pipe.zadd(f"{index}:{environment}", cast("Any", members), gt=True)
+                pipe.zremrangebyscore(f"{index}:{environment}", "-inf", newest - LONGEST)
+                pipe.expire(f"{index}:{environment}", LONGEST)
         pipe.execute()
 
 
-def read(redis: Redis, environment: str, start: float, end: float, step: Step = 1) -> list[Cell]:
-    """Return all gateways' cells that start in [start, end), oldest first; end - start may be hours with step 10."""
-    span = SPAN[step]
-    places = [key(environment, step, at) for at in range(int(start) - int(start) % span, int(end) + 1, span)]
-    found = _named(redis, places, start, end)
-    cells = [cell for name, data in found if data for cell in _cells(name, data, step)]
-    return sorted(cells, key=lambda cell: (cell.at, cell.boot, cell.model, cell.arm))
+def read(
+    redis: Redis, environment: str, start: float, end: float, step: Step = 1, model: str | None = None
+) -> list[Cell]:
+    """Return all gateways' cells that start in [start, end), oldest first, of one model or of all.
+
+    `end` - `start` may be hours with step 10.
+    """
+    found = []
+    for place, at, data in _held(redis, environment, start, end, step, model):
+        for cell in _cells.decode(data):
+            cell.at, cell.step, cell.boot = at, step, place.boot
+            found.append(cell)
+    return sorted(found, key=lambda cell: (cell.at, cell.boot, cell.model, cell.arm))
 
 
-def _named(redis: Redis, places: list[str], start: float, end: float) -> list[tuple[bytes, bytes | None]]:
-    """Ask for the names first: a hash holds up to an hour of cells, of which a reader often wants a minute."""
+def calls(redis: Redis, environment: str, start: float, end: float, step: Step = 1) -> list[Calls]:
+    """Return only how many calls began, of all models; nothing else of a cell is decoded."""
+    held = _held(redis, environment, start, end, step, None)
+    return [Calls(at, place.model, sum(each.starts for each in _starts.decode(data))) for place, at, data in held]
+
+
+def _held(
+    redis: Redis, environment: str, start: float, end: float, step: Step, model: str | None
+) -> Iterator[tuple[_Place, int, bytes]]:
+    """Ask for exactly the cells that can be there, in two round trips."""
+    boots, called = _known(redis, environment, start)
+    models = called if model is None else [name for name in called if name == model]
+    moments = _moments(start, end, step)
+    places = [
+        _Place(key(environment, name, boot, step, span[0]), boot, name, span)
+        for name in models
+        for boot in boots
+        for span in moments
+    ]
     with redis.pipeline(transaction=False) as pipe:
         for place in places:
-            pipe.hkeys(place)
-        held: list[list[bytes]] = pipe.execute()
-        wanted = [[name for name in names if start <= int(name.rpartition(b":")[2]) < end] for names in held]
-        for place, names in zip(places, wanted, strict=True):
-            if names:
-                pipe.hmget(place, names)
-        found: list[list[bytes | None]] = pipe.execute()
-    return list(zip(chain.from_iterable(wanted), chain.from_iterable(found), strict=True))
+            pipe.hmget(place.key, [str(at) for at in place.moments])
+        answers: list[list[bytes | None]] = pipe.execute() if places else []
+    for place, values in zip(places, answers, strict=True):
+        yield from ((place, at, data) for at, data in zip(place.moments, values, strict=True) if data)
 
 
-def _cells(name: bytes, data: bytes, step: int) -> list[Cell]:
-    boot, _, second = name.decode().rpartition(":")
-    return [Cell(at=int(second), step=step, boot=boot, **_fields(series)) for series in _decoder.decode(data)]
+def _known(redis: Redis, environment: str, start: float) -> tuple[list[str], list[str]]:
+    """Return which processes wrote and which models were called since `start`."""
+    with redis.pipeline(transaction=False) as pipe:
+        for index in (WRITERS, CALLED):
+            pipe.zrange(f"{index}:{environment}", cast("Any", math.floor(start)), cast("Any", "+inf"), byscore=True)
+        writers, called = cast("list[list[bytes]]", pipe.execute())
+    return [name.decode() for name in writers], [name.decode() for name in called]
 
 
-def _fields(series: Series) -> dict[str, Any]:
-    return {name: getattr(series, name) for name in Series.__slots__}
+def _moments(start: float, end: float, step: Step) -> list[list[int]]:
+    """Return every moment at which a cell of [start, end) can start, by the span that holds it."""
+    spans: dict[int, list[int]] = defaultdict(list)
+    for at in range(math.ceil(start / step) * step, math.ceil(end), step):
+        spans[at - at % SPAN[step]].append(at)
+    return list(spans.values())
+
+
+def _by_model(series: Iterable[Series]) -> dict[str, list[Series]]:
+    found: dict[str, list[Series]] = defaultdict(list)
+    for each in series:
+        found[each.model].append(each)
+    return found

@@ -162,7 +162,7 @@ def test_what_was_written_comes_back_by_second_and_by_ten_seconds(valkey: Valkey
     assert sum(cell.completions for cell in ones) == sum(cell.completions for cell in tens) == 8
     assert {cell.boot for cell in ones} == {"a", "b"}
     assert sum(cell.scores[7] for cell in tens) == 8
-    assert valkey.redis.ttl(store.key("dev", 1, ones[0].at)) <= 20 * 60
+    assert valkey.redis.ttl(store.key("dev", ones[0].model, "a", 1, ones[0].at)) <= 20 * 60
     assert store.read(valkey.redis, "dev", time.now, time.now + 60) == []
 
 

@@ -1,0 +1,53 @@
+"""The number of queries of a page has a bound, and does not grow with what the installation holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from releases.models import Environment, MLModel, Package
+from releases.tests.conftest import make_package
+from releases.tests.scenes import put_live
+
+MOST = 35
+PAGES = [
+    "/models/", "/models/flight-eta/", "/models/flight-eta/?part=places", "/models/flight-eta/packages/2/",
+    "/models/flight-eta/register/", "/releases/", "/releases/1/", "/releases/1/?part=standing",
+    "/models/flight-eta/promote/?package=3&environment=dev", "/models/flight-eta/dev/roll-back/", "/environments/",
+    "/environments/dev/", "/environments/staging/parity/", "/activity/", "/keys/", "/account/",
+    "/playground/?model=flight-eta&environment=dev", "/search/?q=m", "/health/troubles/",
+]  # fmt: skip
+
+
+def queries(client: Client, path: str) -> int:
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(path).status_code == 200, path
+    return len(seen)
+
+
+def fill(packages: list[Package], environments: dict[str, Environment]) -> None:
+    for package in packages:
+        for environment in environments.values():
+            put_live(package, environment)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_asks_no_more_of_a_full_installation_than_of_an_empty_one(
+    signed_in: Callable[[str], Client], packages: list[Package], environments: dict[str, Environment], path: str
+) -> None:
+    client = signed_in("admin")
+    fill(packages[:2], environments)
+    path = path.replace("/releases/1/", packages[1].releases.latest("pk").get_absolute_url())
+    queries(client, path)
+    few = queries(client, path)
+    for number in range(6):
+        model = MLModel.objects.create(name=f"model-{number}")
+        fill([make_package(model, each) for each in range(1, 4)], environments)
+    for number in range(4, 10):
+        make_package(packages[0].model, number)
+    assert queries(client, path) <= few
+    assert few <= MOST
