@@ -32,3 +32,9 @@ def prediction(environment: str, model: str) -> str | None:
     """Return the address of one model's predictions (V1)."""
     base = public(environment)
     return f"{base}/{environment}/v1/models/{model}:predict" if base else None
+
+
+def description(environment: str, model: str) -> str | None:
+    """Return the address of one model's OpenAPI document."""
+    base = public(environment)
+    return f"{base}/{environment}/v2/models/{model}/openapi.json" if base else None

@@ -366,6 +366,12 @@ def test_the_snippets_call_this_environment_and_say_where_to_get_a_key(client, s
     assert "$SLIPWAY_KEY" in text(client.get("/playground/?model=flight-eta&environment=dev"))
 
 
+def test_the_description_for_generators_of_clients_is_named(client, live, settings):
+    live("dev")
+    settings.GATEWAY_URLS = {"*": "https://predict.example/"}
+    assert "https://predict.example/dev/v2/models/flight-eta/openapi.json" in text(client.get("/playground/"))
+
+
 def test_the_address_for_clients_is_the_proxys_where_one_is_set(client, live, settings):
     settings.GATEWAY_URLS = {"*": "https://predict.example.com/"}
     live("dev")

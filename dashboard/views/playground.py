@@ -29,6 +29,7 @@ def playground(request: HttpRequest) -> HttpResponse:
         form = InputForm(Signature.from_json(chosen.package.signature), chosen.package.example, request.POST or None)
         context |= {"form": form, **(_answers(chosen, form) if request.method == "POST" else {})}
         context["snippets"] = _snippets(chosen, form)
+        context["described"] = endpoints.description(chosen.environment.name, chosen.model.name)
     inner = bool(request.headers.get("HX-Request")) and request.method == "POST"
     return render(request, "playground/_play.html" if inner else "playground/page.html", context)
 

@@ -258,8 +258,10 @@ def _describe(place: Place, live: LiveTable, found: LiveRoute) -> Reply:
 
 def _pin(request: Request, place: Place, key: Key | None) -> str | None:
     """Return the package that the request names, in its address or its header; raises Problem 403 without the right."""
-    header = request.headers.get("x-package")
-    pin = place.version if place.version is not None else header and header.strip()
-    if pin and not keys.may_pin(key):
+    pin = place.version if place.version is not None else request.headers.get("x-package")
+    if pin is None:
+        return None
+    if not keys.may_pin(key):
         raise Problem(403, "This API key may not choose the package.")
-    return pin or None
+    # An empty one is most likely a variable that was not set: no package has that name.
+    return pin.strip()

@@ -245,6 +245,7 @@ def test_a_pin_reaches_a_package_of_weight_nought_and_needs_the_right(gateway: G
     assert post(gateway, path, instances(ROW), authorization="Bearer plain", x_package="2").status_code == 403
     assert post(gateway, path, instances(ROW), authorization="Bearer pinner", x_package="9").status_code == 404
     assert post(gateway, path, instances(ROW), authorization="Bearer pinner", x_package="8").status_code == 404
+    assert post(gateway, path, instances(ROW), authorization="Bearer pinner", x_package="").status_code == 404
 
 
 def package_digest(gateway: GatewayProcess) -> str:

@@ -29,8 +29,8 @@ STATUSES = {
     504: "The model did not answer within its deadline.",
 }
 JSON_VALUES = {"BOOL": "boolean", "INT64": "integer", "FP64": "number", "BYTES": "string"}
+PIN = "Ask for exactly this package, by number (or digest); the key needs the right."
 REQUEST_HEADERS = {
-    "X-Package": "Ask for exactly this package, by number or digest; the key needs the right.",
     "X-Route-Key": "The same key always reaches the same package while the weights stay.",
     "X-Request-Id": "Kept on the answer; made when not given.",
 }
@@ -64,7 +64,10 @@ def document(place: Place, live: LiveTable, found: LiveRoute, target: Target | N
 
 def _words(package: Package) -> str:
     kind = package.manifest.kind
-    return f"A {kind}, typed by its signature. Nothing is rounded, cut or wrapped in silence; a broken rule is named."
+    return (
+        f"A {kind}, typed by its signature. Nothing is rounded, cut or wrapped in silence; a broken rule is named. "
+        "Whole numbers are written without a decimal point, which JSON Schema cannot say."
+    )
 
 
 def _paths(model: str, package: Package, versions: list[str]) -> dict[str, Any]:
@@ -76,10 +79,14 @@ def _paths(model: str, package: Package, versions: list[str]) -> dict[str, Any]:
         for item in package.decoder.fields
     ]
     version = {"name": "version", "in": "path", "required": True, "schema": {"enum": versions}}
+    pin = {"name": "X-Package", "in": "header", "schema": {"enum": versions}, "description": PIN}
     infer = _post("V2", "Predict (Open Inference Protocol)", {"inputs": sent})
     one = {**infer, "operationId": "infer_version", "parameters": [version, *infer["parameters"]]}
+    infer["parameters"] = [pin, *infer["parameters"]]
+    predict = _post("V1", "Predict", {"instances": instances})
+    predict["parameters"] = [pin, *predict["parameters"]]
     return {
-        f"/v1/models/{model}:predict": {"post": _post("V1", "Predict", {"instances": instances})},
+        f"/v1/models/{model}:predict": {"post": predict},
         f"/v1/models/{model}": {"get": _get("V1", "ready_v1", "Whether the model is ready")},
         f"/v2/models/{model}/infer": {"post": infer},
         f"/v2/models/{model}/versions/{{version}}/infer": {"post": one},
