@@ -16,7 +16,6 @@ import uvloop
 
 from serving.gateway import server
 from serving.gateway.answer import Gateway
-from serving.gateway.asgi import AsgiDoor
 from serving.gateway.callers import Callers
 from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_config
 from serving.gateway.disk import Disk
@@ -26,6 +25,7 @@ from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
 from serving.gateway.rsgi import RsgiDoor
 from serving.gateway.shares import Shares
+from serving.gateway.straight import StraightDoor
 from serving.gateway.strangers import Strangers
 from serving.gateway.world import Live
 from serving.metrics.recorder import Pending, Recorder
@@ -58,10 +58,11 @@ class Process:
 
     def _server(self) -> tuple[server.Server, Callable[[], None]]:
         """The server with its door, and what the door wants to be done once a second."""
-        if self.config.server == "uvicorn":
-            return server.UvicornServer(self.config, AsgiDoor(self.gateway, self.recorder)), lambda: None
-        door = RsgiDoor(self.gateway, self.recorder)
-        return server.GranianServer(self.config, door), door.sweep
+        if self.config.server == "granian":
+            rsgi = RsgiDoor(self.gateway, self.recorder)
+            return server.GranianServer(self.config, rsgi), rsgi.sweep
+        straight = StraightDoor(self.gateway, self.recorder)
+        return server.UvicornServer(self.config, straight), straight.sweep
 
     async def serve(self) -> None:
         """Answer until a signal comes, then finish what is in flight."""

@@ -11,7 +11,7 @@ from serving.gateway.tls import Certificate
 from serving.routing import NAME, RESERVED
 
 WRONG_SETTING = 78
-SERVERS = ("granian", "uvicorn")
+SERVERS = ("uvicorn", "granian")
 MOST_HOPS = 10
 
 
@@ -33,7 +33,7 @@ class Config:
     nice: int = 0
     token: str = ""
     last_exit: int | None = None
-    server: str = "granian"
+    server: str = "uvicorn"
     mlflow_model: str = ""
     certificate: Certificate | None = None
     hops: int = 0
@@ -66,7 +66,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         last_exit=_whole("GATEWAY_LAST_EXIT", environ["GATEWAY_LAST_EXIT"])
         if environ.get("GATEWAY_LAST_EXIT")
         else None,
-        server=_one_of("GATEWAY_SERVER", environ.get("GATEWAY_SERVER") or "granian", SERVERS),
+        server=_one_of("GATEWAY_SERVER", environ.get("GATEWAY_SERVER") or "uvicorn", SERVERS),
         mlflow_model=model_address("MLFLOW_MODEL", environ.get("MLFLOW_MODEL", "")),
         certificate=_certificate(environ.get("GATEWAY_TLS_CERT", ""), environ.get("GATEWAY_TLS_KEY", "")),
         hops=_hops(_whole("GATEWAY_TRUSTED_HOPS", environ.get("GATEWAY_TRUSTED_HOPS") or "0")),

@@ -6,7 +6,8 @@ from serving.gateway.messages import Reply
 from serving.gateway.protocols import error
 
 MOST_BODY = 8 * 2**20
-BODY_SECONDS = 30.0
+MOST_HEADERS, MOST_ADDRESS = 64 * 1024, 8 * 1024
+BODY_SECONDS, IDLE_SECONDS = 30.0, 75.0
 # What is left of the body would be read as the next request, so the connection ends.
 CLOSE = ("connection", "close")
 

@@ -1,4 +1,4 @@
-"""The HTTP servers that can carry the gateway: Granian by its RSGI interface, or uvicorn by ASGI."""
+"""The HTTP servers that can carry the gateway: uvicorn, asked straight, or Granian by its RSGI interface."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server as Granian
 
-from serving.gateway.asgi import AsgiDoor
 from serving.gateway.config import Config, ConfigError
-from serving.gateway.heads import MOST_HEADERS, BoundedHttp
+from serving.gateway.reading import IDLE_SECONDS, MOST_HEADERS
 from serving.gateway.rsgi import RsgiDoor
+from serving.gateway.straight import StraightDoor
 
-GRACE_SECONDS, IDLE_SECONDS, BACKLOG = 2, 75, 2048
+GRACE_SECONDS, BACKLOG = 2, 2048
 # A connection that idles holds a place in Granian; what limits them is the process's number of open files.
 MOST_CONNECTIONS = 65_536
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -43,7 +43,7 @@ class GranianServer:
             port=config.port,
             interface=Interfaces.RSGI,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=IDLE_SECONDS * 1000, max_buffer_size=MOST_HEADERS),
+            http1_settings=HTTP1Settings(header_read_timeout=int(IDLE_SECONDS * 1000), max_buffer_size=MOST_HEADERS),
             websockets=False,
             backlog=BACKLOG,
             backpressure=MOST_CONNECTIONS,
@@ -61,22 +61,21 @@ class GranianServer:
 
 
 class UvicornServer:
-    """uvicorn with httptools (and a limit for headers) inside this process's own event loop."""
+    """uvicorn inside this process's own event loop, whose connections ask the gateway straight."""
 
-    def __init__(self, config: Config, door: AsgiDoor) -> None:
+    def __init__(self, config: Config, door: StraightDoor) -> None:
         self._listener = listen(config)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                door,
+                _no_application,
                 loop="none",
-                http=BoundedHttp,
+                http=door.connect,  # type: ignore[arg-type]
                 lifespan="off",
                 ws="none",
                 access_log=False,
                 log_config=None,
                 server_header=False,
                 date_header=False,
-                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
                 ssl_certfile=config.certificate.chain if config.certificate else None,
                 ssl_keyfile=config.certificate.key if config.certificate else None,
@@ -88,6 +87,10 @@ class UvicornServer:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+
+async def _no_application(scope: object, receive: object, send: object) -> None:
+    """uvicorn wants one; no request comes to it."""
 
 
 def check_address(config: Config) -> None:

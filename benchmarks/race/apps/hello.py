@@ -11,6 +11,9 @@ import uvloop
 
 from serving.gateway import server
 from serving.gateway.config import Config
+from serving.gateway.messages import Reply, Request
+from serving.gateway.straight import StraightDoor
+from serving.metrics.recorder import Recorder
 
 TEXT = [("content-type", "text/plain")]
 
@@ -22,17 +25,18 @@ class RsgiHello:
         protocol.response_bytes(200, TEXT, b"hello")
 
 
-async def asgi_hello(scope: Any, receive: Any, send: Any) -> None:
-    """Answer everything with hello, by ASGI."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    await send({"type": "http.response.body", "body": b"hello"})
+class StraightHello:
+    """Answers everything with hello, straight."""
+
+    async def answer(self, request: Request) -> Reply:
+        return Reply(200, b"hello", list(TEXT))
 
 
 async def main(kind: str, port: int) -> None:
     config = Config("hello", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
         "granian": lambda: server.GranianServer(config, RsgiHello()),  # type: ignore[arg-type]
-        "uvicorn": lambda: server.UvicornServer(config, asgi_hello),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightHello(), Recorder())),  # type: ignore[arg-type]
     }[kind]()
     await server.until_signal(made)
 
