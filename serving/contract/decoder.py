@@ -30,6 +30,7 @@ class Decoder:
         self._layout = Layout(self.fields)
         self._v2 = tensors.TensorDecoder(self.fields, self._layout)
         self._optional = any(not field.required for field in self.fields)
+        self._unnamed = self.signature.tensor is not None and not self.signature.tensor.named
         self._texts = [i for i, field in enumerate(self.fields) if field.type == "string"]
 
     def decode_v1(self, body: bytes) -> Batch:
@@ -39,7 +40,7 @@ class Decoder:
     def _read(self, body: bytes, most: float) -> Batch:
         try:
             instances = self._named.decode(body).instances
-            if self.signature.tensor and not self.signature.tensor.named:
+            if self._unnamed:
                 raise msgspec.ValidationError("a tensor without a name cannot be sent by name")
         except UNREADABLE:
             return self._lists(body, most)

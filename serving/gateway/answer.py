@@ -12,7 +12,7 @@ from typing import Any
 from serving.gateway import addresses, cors, keys, protocols, unpacking
 from serving.gateway.addresses import Place
 from serving.gateway.callers import Callers
-from serving.gateway.guard import Guard, guard
+from serving.gateway.guard import guard as guard_of
 from serving.gateway.messages import Problem, Reply, Request, value
 from serving.gateway.predicting import Predictor, Way, pinned
 from serving.gateway.protocols import PROTOCOLS, mlflow, openapi
@@ -47,36 +47,27 @@ class Gateway:
 
     async def answer(self, request: Request) -> Reply:
         """Return the reply to any request; errors are JSON, and none is raised."""
+        guard = held = None
         try:
             way = self._known(request) or self._find(request, self._live.world)
             if isinstance(way, Reply):
                 reply = way
-            elif way.guard is None:
-                way.trace.fresh = True
+            else:
+                way.trace.fresh, guard = True, way.guard
+                if guard is not None:
+                    guard.enter(request.began)
+                    held = guard
                 _check_form(request, way.door.FORMS)
                 reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
-            else:
-                reply = await self._guarded(request, way, way.guard)
         except Problem as problem:
             reply = _say(request.path, problem)
+        finally:
+            if held is not None:
+                held.leave()
+        if guard is not None:
+            # What an answer to a caller with limits carries, a refusal carries too.
+            reply.headers += guard.headers(request.headers.get("origin"))
         reply.headers.append(("x-request-id", self._request_id(request)))
-        return reply
-
-    async def _guarded(self, request: Request, way: Way, guard: Guard) -> Reply:
-        """The same for a caller with limits or origins: what such an answer carries, a refusal carries too."""
-        way.trace.fresh = True
-        origin = request.headers.get("origin")
-        try:
-            guard.enter(request.began)
-            try:
-                _check_form(request, way.door.FORMS)
-                reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
-            finally:
-                guard.leave()
-        except Problem as problem:
-            problem.headers += guard.headers(origin)
-            raise
-        reply.headers += guard.headers(origin)
         return reply
 
     def _known(self, request: Request) -> Way | None:
@@ -118,7 +109,7 @@ class Gateway:
             found.headers += cors.headers(key, request.headers.get("origin"))
             return found
         trace, limiter = self._callers.trace(live, key), self._callers.limiter(live, key)
-        way = Way(place, PROTOCOLS[place.protocol], live, found, key, trace, guard(limiter, key))
+        way = Way(place, PROTOCOLS[place.protocol], live, found, key, trace, guard_of(limiter, key))
         self._keep(request.path, authorization, way)
         return way
 

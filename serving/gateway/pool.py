@@ -49,6 +49,15 @@ class Package:
         self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
         self._reading = 0
 
+    @property
+    def cost(self) -> float:
+        return self._cost
+
+    @cost.setter
+    def cost(self, seconds: float) -> None:
+        """A quick package may hold up the event loop for as long as a call takes."""
+        self._cost, self._quick = seconds, seconds <= TICK_SECONDS and self.runtime.inline
+
     def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
         """Return the answer to come before the call's deadline; raises Busy, and TimeoutError when it has passed.
 
@@ -80,11 +89,6 @@ class Package:
             return await asyncio.wait_for(future, max(0.0, left))
         finally:
             self._reading -= 1
-
-    @property
-    def _quick(self) -> bool:
-        """Whether a call may hold up the event loop for as long as it takes."""
-        return self.cost <= TICK_SECONDS and self.runtime.inline
 
     def _call(self, batch: Batch) -> Answer:
         return self._marked(batch, self._slot)

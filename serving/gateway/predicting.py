@@ -57,21 +57,8 @@ class Predictor:
         if key is None and pin is None and way.found.route.sticky:
             key = await sticky_field(request, way, way.found.route.sticky)
         choice = choose(way, pin, key)
-        wait = None if (given := request.headers.get(DEADLINE)) is None else milliseconds(given)
-        call = self._recorder.start(choice.line, request.began, way.found.route.deadline)
-        if wait is not None and wait < call.deadline:
-            call.deadline, call.late = wait, LATE
-        choice.package.busy += 1
-        try:
-            reply = await self._reply(request, way, choice, call)
-        finally:
-            choice.package.busy -= 1
-        reply.call = call
-        reply.headers += choice.headers
-        return reply
-
-    async def _reply(self, request: Request, way: Way, choice: Choice, call: Call) -> Reply:
-        door, package = way.door, choice.package
+        call, door, package = self._start(request, way, choice), way.door, choice.package
+        package.busy += 1
         try:
             package.check(call)
             if door.inline(request):
@@ -80,20 +67,38 @@ class Predictor:
                 batch, asked = await package.read(request, door.parse, call.left())
             answer = await package.ask(batch, call)
             call.rows, call.score = batch.rows, score(answer)
-            return door.encode(choice.target, way.place.model, package, answer, asked)
-        except ContractError as problem:
+            reply = door.encode(choice.target, way.place.model, package, answer, asked)
+        except Exception as failure:
+            reply = self._refusal(failure, way, choice.target, call)
+        finally:
+            package.busy -= 1
+        reply.call = call
+        reply.headers += choice.headers
+        return reply
+
+    def _start(self, request: Request, way: Way, choice: Choice) -> Call:
+        """Open the count; a caller who waits for less than the route allows has that deadline; raises Problem."""
+        given = request.headers.get(DEADLINE)
+        wait = None if given is None else milliseconds(given)
+        call = self._recorder.start(choice.line, request.began, way.found.route.deadline)
+        if wait is not None and wait < call.deadline:
+            call.deadline, call.late = wait, LATE
+        return call
+
+    def _refusal(self, failure: Exception, way: Way, target: Target, call: Call) -> Reply:
+        """Note what became of the call instead of an answer, and say it in the form of its protocol."""
+        if isinstance(failure, ContractError):
             call.outcome = REFUSED
-            return door.refuse(problem)
-        except Busy as busy:
+            return way.door.refuse(failure)
+        if isinstance(failure, Busy):
             call.outcome = BUSY
             words = "More requests wait for this model than it can answer in time; try again."
-            return door.error(503, words, [("retry-after", str(busy.seconds))])
-        except TimeoutError:
+            return way.door.error(503, words, [("retry-after", str(failure.seconds))])
+        if isinstance(failure, TimeoutError):
             call.outcome = call.late
-            return door.error(504, f"The model did not answer within {call.deadline:g} s.")
-        except Exception as failure:
-            # A model may raise anything; it is an error of its arm, and the client learns no more than that.
-            return self._failed(failure, way, choice.target, call)
+            return way.door.error(504, f"The model did not answer within {call.deadline:g} s.")
+        # A model may raise anything; it is an error of its arm, and the client learns no more than that.
+        return self._failed(failure, way, target, call)
 
     def _failed(self, failure: Exception, way: Way, target: Target, call: Call) -> Reply:
         call.outcome = BAD_ANSWER if isinstance(failure, ModelError) else EXCEPTION
@@ -164,8 +169,9 @@ async def sticky_field(request: Request, way: Way, name: str) -> bytes | None:
 def score(answer: Answer) -> int | None:
     """Return the bucket of the first row's score: one per request, so that rows of one caller do not count as many."""
     if answer.values is not None:
-        return number_bucket(answer.values.item(0))
+        first = answer.plain()[0]
+        return number_bucket(first[0] if answer.values.ndim > 1 else first)
     if answer.probabilities is None:
         return None
-    row = answer.probabilities[0]
-    return probability_bucket(row.item(1) if len(row) == 2 else row.max())
+    row = answer.plain()[0]
+    return probability_bucket(row[1] if len(row) == 2 else max(row))

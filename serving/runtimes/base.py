@@ -35,6 +35,14 @@ class Answer:
     labels: list[Any] | None = None
     probabilities: np.ndarray | None = None
     classes: Sequence[Any] | None = None
+    _plain: list[Any] | None = None
+
+    def plain(self) -> list[Any]:
+        """Return each row's values, or probabilities, as Python's own numbers: made once for all who share a call."""
+        if self._plain is None:
+            numbers = self.values if self.values is not None else self.probabilities
+            self._plain = [] if numbers is None else numbers.tolist()
+        return self._plain
 
     def part(self, start: int, stop: int) -> Answer:
         """Return the answer to the rows from `start` to before `stop`."""
@@ -43,6 +51,7 @@ class Answer:
             None if self.labels is None else self.labels[start:stop],
             None if self.probabilities is None else self.probabilities[start:stop],
             self.classes,
+            self.plain()[start:stop],
         )
 
 
@@ -71,9 +80,14 @@ def numbers(values: Any, rows: int) -> Answer:
         found = found.ravel()
     if found.ndim not in (1, 2) or found.shape[0] != rows:
         raise ModelError("The model's answer does not have one value per row.")
-    if not np.isfinite(found).all():
+    if not _finite(found):
         raise ModelError("The model's answer holds a value that is not a finite number.")
     return Answer(values=found)
+
+
+def _finite(found: np.ndarray) -> bool:
+    """A sum of squares is the quickest way to see it; only where that overflows every number is looked at."""
+    return math.isfinite(np.vdot(found, found)) or bool(np.isfinite(found).all())
 
 
 def choices(labels: Any, probabilities: Any, classes: Sequence[Any], rows: int) -> Answer:
@@ -81,7 +95,7 @@ def choices(labels: Any, probabilities: Any, classes: Sequence[Any], rows: int) 
     if probabilities is None:
         return _labelled(Answer(labels=np.asarray(labels).ravel().tolist(), classes=classes), rows)
     found = np.asarray(probabilities, np.float64)
-    if found.shape != (rows, len(classes)) or not np.isfinite(found).all():
+    if found.shape != (rows, len(classes)) or not _finite(found):
         raise ModelError("The model's probabilities are not one finite number per row and class.")
     chosen = [classes[i] for i in found.argmax(axis=1)] if labels is None else np.asarray(labels).ravel().tolist()
     return _labelled(Answer(labels=chosen, probabilities=found, classes=classes), rows)

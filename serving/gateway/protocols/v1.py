@@ -87,7 +87,7 @@ def encode(target: Target, model: str, package: Package, answer: Answer, asked: 
 def predictions(answer: Answer) -> list[Any]:
     """Return one JSON value per row."""
     if answer.values is not None:
-        return list(answer.values.tolist())
+        return answer.plain()
     labels = answer.labels or []
     if answer.probabilities is None:
         return [{LABEL: label} for label in labels]
@@ -96,8 +96,7 @@ def predictions(answer: Answer) -> list[Any]:
 
 def _by_class(answer: Answer) -> list[dict[str, float]]:
     names = [str(name) for name in answer.classes or []]
-    rows: list[list[float]] = [] if answer.probabilities is None else answer.probabilities.tolist()
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(names, row, strict=True)) for row in answer.plain()]
 
 
 def _chosen(package: Package, answer: Answer, asked: tuple[str, ...]) -> list[Any]:
