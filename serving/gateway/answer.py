@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from serving.gateway import addresses, cors, keys, protocols, unpacking
+from serving.gateway import addresses, cors, keys, protocols, tracing, unpacking
 from serving.gateway.addresses import Place
 from serving.gateway.callers import Callers
 from serving.gateway.guard import guard as guard_of
@@ -68,6 +68,8 @@ class Gateway:
             # What an answer to a caller with limits carries, a refusal carries too.
             reply.headers += guard.headers(request.headers.get("origin"))
         reply.headers.append(("x-request-id", self._request_id(request)))
+        if (parent := request.headers.get("traceparent")) is not None:
+            reply.headers += tracing.answer(parent)
         return reply
 
     def _known(self, request: Request) -> Way | None:

@@ -14,8 +14,8 @@ VARY = ("vary", "Origin")
 # What a script may send and read beyond what every script may.
 SENT = "authorization, content-type, inference-header-content-length, traceparent, tracestate, x-deadline-ms, "
 SENT += "x-package, x-request-id, x-route-key"
-READ = "inference-header-content-length, ratelimit, ratelimit-policy, retry-after, x-package, x-package-digest, "
-READ += "x-request-id"
+READ = "inference-header-content-length, ratelimit, ratelimit-policy, retry-after, traceresponse, x-package, "
+READ += "x-package-digest, x-request-id"
 MAX_AGE = "600"
 
 
