@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.race import alone, load, models, ours, report, table
 from benchmarks.race.apps import APPS, BARE, HELLO
-from benchmarks.race.contract import GOALS, OURS, OURS_SKLEARN, OURS_UVICORN
+from benchmarks.race.contract import GOALS, OURS, OURS_GRANIAN, OURS_SKLEARN
 from benchmarks.race.models import FOREST, LOGISTIC, Model
 from benchmarks.race.ours import ROOT, Installation
 from benchmarks.race.peers import PEERS
@@ -100,7 +100,7 @@ def our_servers(home: Installation, model: Model) -> list[Server]:
     first = home.gateway(OURS, ours.ask(model.name))
     if model.name == FOREST:
         return [first, home.gateway(OURS_SKLEARN, ours.ask(left))]
-    second = home.gateway(OURS_UVICORN, ours.ask(model.name), GATEWAY_SERVER="uvicorn")
+    second = home.gateway(OURS_GRANIAN, ours.ask(model.name), GATEWAY_SERVER="granian")
     pairs = [(app, kind) for app in (HELLO, BARE) for kind in ("granian", "uvicorn")]
     return [first, second, *(limit(home, f"{app}-{kind}", app, kind, model) for app, kind in pairs)]
 

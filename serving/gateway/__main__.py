@@ -23,7 +23,6 @@ from serving.gateway.heart import Heart
 from serving.gateway.journal import Journal
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
-from serving.gateway.rsgi import RsgiDoor
 from serving.gateway.shares import Shares
 from serving.gateway.straight import StraightDoor
 from serving.gateway.strangers import Strangers
@@ -59,8 +58,12 @@ class Process:
     def _server(self) -> tuple[server.Server, Callable[[], None]]:
         """The server with its door, and what the door wants to be done once a second."""
         if self.config.server == "granian":
+            # Half of what the process would import, for a server that most never ask for.
+            from serving.gateway.granian import GranianServer
+            from serving.gateway.rsgi import RsgiDoor
+
             rsgi = RsgiDoor(self.gateway, self.recorder)
-            return server.GranianServer(self.config, rsgi), rsgi.sweep
+            return GranianServer(self.config, rsgi), rsgi.sweep
         straight = StraightDoor(self.gateway, self.recorder)
         return server.UvicornServer(self.config, straight), straight.sweep
 

@@ -22,7 +22,7 @@ from serving.metrics.tens import Tens
 from serving.sync import connect
 
 log = logging.getLogger("slipway.gateway")
-SHOWN = ("onnxruntime", "scikit-learn", "numpy", "granian", "msgspec")
+SHOWN = ("onnxruntime", "scikit-learn", "numpy", "uvicorn", "msgspec")
 
 
 class Heart:

@@ -20,9 +20,13 @@ import uvloop
 
 from serving.gateway import server
 from serving.gateway.config import Config
+from serving.gateway.granian import GranianServer
+from serving.gateway.messages import Reply, Request
+from serving.gateway.straight import StraightDoor
+from serving.metrics.recorder import Recorder
 
 FOLDER = Path(os.environ["MODEL_FOLDER"])
-RSGI_JSON, ASGI_JSON = [("content-type", "application/json")], [(b"content-type", b"application/json")]
+JSON = [("content-type", "application/json")]
 ANSWER = '{"predictions":[{"label":%d,"probabilities":{"0":%r,"1":%r}}]}'
 
 
@@ -66,25 +70,22 @@ class RsgiDoor:
         self.ticks = ticks
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        protocol.response_bytes(200, RSGI_JSON, await self.ticks.ask(await protocol()))
+        protocol.response_bytes(200, JSON, await self.ticks.ask(await protocol()))
 
 
-class AsgiDoor:
-    def __init__(self, ticks: Ticks) -> None:
-        self.ticks = ticks
+class StraightBare:
+    def __init__(self) -> None:
+        self.ticks = Ticks()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        body = await self.ticks.ask((await receive())["body"])
-        headers = [*ASGI_JSON, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+    async def answer(self, request: Request) -> Reply:
+        return Reply(200, await self.ticks.ask(request.body), list(JSON))
 
 
 async def main(kind: str, port: int) -> None:
     config = Config("bare", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
-        "granian": lambda: server.GranianServer(config, RsgiDoor(Ticks())),  # type: ignore[arg-type]
-        "uvicorn": lambda: server.UvicornServer(config, AsgiDoor(Ticks())),  # type: ignore[arg-type]
+        "granian": lambda: GranianServer(config, RsgiDoor(Ticks())),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightBare(), Recorder())),
     }[kind]()
     await server.until_signal(made)
 

@@ -11,6 +11,7 @@ import uvloop
 
 from serving.gateway import server
 from serving.gateway.config import Config
+from serving.gateway.granian import GranianServer
 from serving.gateway.messages import Reply, Request
 from serving.gateway.straight import StraightDoor
 from serving.metrics.recorder import Recorder
@@ -35,7 +36,7 @@ class StraightHello:
 async def main(kind: str, port: int) -> None:
     config = Config("hello", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
-        "granian": lambda: server.GranianServer(config, RsgiHello()),  # type: ignore[arg-type]
+        "granian": lambda: GranianServer(config, RsgiHello()),  # type: ignore[arg-type]
         "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightHello(), Recorder())),  # type: ignore[arg-type]
     }[kind]()
     await server.until_signal(made)
