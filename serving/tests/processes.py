@@ -32,6 +32,14 @@ def wait_for(question: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     raise AssertionError("what was waited for did not happen")
 
 
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and that nobody has collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

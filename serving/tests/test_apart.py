@@ -25,7 +25,7 @@ from serving.runtimes import Answer, ModelDied, ModelError, ModelFailed, apart, 
 from serving.runtimes.apart import Apart, Nursery
 from serving.tests.builders import flight, matrix
 from serving.tests.forms import ROW, package, pipeline
-from serving.tests.processes import GatewayProcess, Valkey, wait_for
+from serving.tests.processes import GatewayProcess, Valkey, alive, wait_for
 
 FREE = flight().to_json() | {"metadata": {}}
 
@@ -221,7 +221,7 @@ def test_a_killed_gateway_leaves_no_model_behind(deadly: GatewayProcess) -> None
     nurseries, below = children(deadly.process.pid), _model_of(deadly)
     assert below
     deadly.kill()
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [*nurseries, *below]), 10)
+    wait_for(lambda: not any(alive(pid) for pid in [*nurseries, *below]), 10)
 
 
 def test_a_refusal_of_the_models_form_keeps_its_words(store: Path, nursery: Nursery) -> None:
