@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -33,6 +34,7 @@ from serving.sync import Follower
 LAST_WORDS_SECONDS = 0.7
 # A worker thread that computes gives way to the event loop this often.
 SWITCH_SECONDS = 0.0005
+RARELY = (10_000, 20, 50)
 log = logging.getLogger("slipway.gateway")
 
 
@@ -126,6 +128,9 @@ def main() -> int:
         os.nice(config.nice)
     server.allow_many_connections()
     sys.setswitchinterval(SWITCH_SECONDS)
+    # What was imported stays for good: looking through it for garbage would only hold up requests, now and then.
+    gc.freeze()
+    gc.set_threshold(*RARELY)
     # A signal that comes before the event loop or after it changes nothing: there is nothing left to finish.
     for number in server.SIGNALS:
         signal.signal(number, lambda *_: None)
