@@ -84,7 +84,7 @@ def _gateway(gateway: Gateway, killed: bool) -> Spec:
         nice=0 if gateway.serves(MOST_IMPORTANT, _named()) else NICE,
         stop_seconds=2.5,
         last_exit=LAST_EXIT,
-        murmur=" INFO ",
+        murmur='"level":"INFO"' if os.environ.get("GATEWAY_LOG") == "json" else " INFO ",
     )
 
 

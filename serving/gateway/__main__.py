@@ -28,6 +28,7 @@ from serving.gateway.shares import Shares
 from serving.gateway.straight import StraightDoor
 from serving.gateway.strangers import Strangers
 from serving.gateway.world import Live
+from serving.gateway.writing import Handler, Writer
 from serving.metrics.recorder import Pending, Recorder
 from serving.sync import Follower
 
@@ -124,6 +125,7 @@ def main() -> int:
     except ConfigError as error:
         log.error("%s", error)
         return WRONG_SETTING
+    _log_through(Writer(config.log))
     if config.nice:
         os.nice(config.nice)
     server.allow_many_connections()
@@ -138,6 +140,12 @@ def main() -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(config))
     return 0
+
+
+def _log_through(writer: Writer) -> None:
+    """From here on no thread waits until what it says is written."""
+    writer.start()
+    logging.basicConfig(level=logging.INFO, handlers=[Handler(writer)], force=True)
 
 
 async def _run(config: Config) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.gateway.tls import Certificate
+from serving.gateway.writing import FORMS
 from serving.routing import NAME, RESERVED
 
 WRONG_SETTING = 78
@@ -37,6 +38,7 @@ class Config:
     mlflow_model: str = ""
     certificate: Certificate | None = None
     hops: int = 0
+    log: str = "text"
 
     @property
     def address(self) -> str:
@@ -70,6 +72,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         mlflow_model=model_address("MLFLOW_MODEL", environ.get("MLFLOW_MODEL", "")),
         certificate=_certificate(environ.get("GATEWAY_TLS_CERT", ""), environ.get("GATEWAY_TLS_KEY", "")),
         hops=_hops(_whole("GATEWAY_TRUSTED_HOPS", environ.get("GATEWAY_TRUSTED_HOPS") or "0")),
+        log=_one_of("GATEWAY_LOG", environ.get("GATEWAY_LOG") or "text", FORMS),
     )
 
 

@@ -43,6 +43,7 @@ def test_a_star_means_all_but_those_of_others() -> None:
         ("GATEWAY_TRUSTED_HOPS", "-1"),
         ("GATEWAY_TRUSTED_HOPS", "11"),
         ("GATEWAY_TRUSTED_HOPS", "one"),
+        ("GATEWAY_LOG", "xml"),
         ("MLFLOW_MODEL", "v2/eta"),
         ("MLFLOW_MODEL", "dev/"),
     ],
