@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from dashboard import facts, figures, signatures
@@ -20,7 +21,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "onnx_digest": ("ONNX form", lambda digest: figures.short_digest(digest) or "none"),
     "size": ("Size", figures.size),
 }
-MENDS = {"order": "Release it there"}
+MENDS = {"order": "Go there"}
 Rows = list[dict[str, Any]]
 
 
@@ -177,11 +178,18 @@ def _evidence(before: Package | None, after: Package) -> dict[str, Any]:
 
 
 def _told(before: Package | None, after: Package | None) -> Rows:
-    """What the uploads say of their making, such as the error that each trainer measured; only where it differs."""
+    """What the uploads say of their making: every figure (such as a measured error), and texts that differ."""
     old, new = (facts.told_by(package) if package else {} for package in (before, after))
     names = [*new, *(name for name in old if name not in new)]
     rows = [{"name": name, "before": old.get(name, ""), "after": new.get(name, "")} for name in names]
-    return [row for row in rows if row["before"] != row["after"]]
+    return [row for row in rows if row["before"] != row["after"] or _is_number(row["after"])]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _shown(package: Package) -> str:

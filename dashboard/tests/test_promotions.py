@@ -58,14 +58,15 @@ def test_the_difference_comes_first_and_the_button_says_the_switch(
 def test_what_the_trainers_measured_stands_in_the_difference(
     client: Client, model: MLModel, environments: Environments
 ) -> None:
-    told = [{"trained_on": "flights", "mean error in July, minutes": error} for error in (10.09, 7.38)]
+    told = [{"trained_on": "flights", "trees": 50, "mean error in July, minutes": error} for error in (10.09, 7.38)]
     old, new = (make_package(model, number, provenance=data) for number, data in enumerate(told, start=1))
     put_live(old, environments["dev"])
     shown = text(ask(client, new.number))
     assert "Mean error in July, minutes" in shown
     assert "10.09" in shown
     assert "7.38" in shown
-    assert "Trained on" not in shown, "what is the same on both sides is no difference"
+    assert "Trees" in shown, "a figure that is the same is told too"
+    assert "Trained on" not in shown, "a text that is the same on both sides is no difference"
     assert "7.38" not in text(client.get(BACK)), "nothing was live before, so nothing is compared"
 
 
