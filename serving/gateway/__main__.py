@@ -16,6 +16,7 @@ from collections.abc import Callable
 import uvloop
 
 from serving.gateway import server
+from serving.gateway.after import After
 from serving.gateway.answer import Gateway
 from serving.gateway.callers import Callers
 from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_config
@@ -24,6 +25,7 @@ from serving.gateway.heart import Heart
 from serving.gateway.journal import Journal
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
+from serving.gateway.request_log import RequestLog
 from serving.gateway.shares import Shares
 from serving.gateway.straight import StraightDoor
 from serving.gateway.strangers import Strangers
@@ -42,7 +44,7 @@ log = logging.getLogger("slipway.gateway")
 class Process:
     """The parts of one gateway process and the threads around its event loop."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, writer: Writer) -> None:
         self.config, self.boot = config, secrets.token_hex(6)
         self.recorder, self.live, self.disk = Recorder(), Live(), Disk(config.data)
         self.journal = Journal(config.data, last_exit=config.last_exit)
@@ -55,6 +57,8 @@ class Process:
         self.strangers = Strangers(config.hops)
         model = config.mlflow_model
         self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, model, self.strangers)
+        self.requests = RequestLog(writer, self.live, config.log_sample)
+        self.after = After(self.recorder, (self.requests,))
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
@@ -65,9 +69,9 @@ class Process:
             from serving.gateway.granian import GranianServer
             from serving.gateway.rsgi import RsgiDoor
 
-            rsgi = RsgiDoor(self.gateway, self.recorder)
+            rsgi = RsgiDoor(self.gateway, self.after)
             return GranianServer(self.config, rsgi), rsgi.sweep
-        straight = StraightDoor(self.gateway, self.recorder)
+        straight = StraightDoor(self.gateway, self.after)
         return server.UvicornServer(self.config, straight), straight.sweep
 
     async def serve(self) -> None:
@@ -95,6 +99,7 @@ class Process:
             await asyncio.sleep(1.0 - time.time() % 1.0 + 0.005)
             self._offer()
             self._sweep_door()
+            self.requests.sweep()
             for (model, package, name), count in self.predictor.failures.items():
                 log.warning("%s, package %d: %d requests failed with %s.", model, package, count, name)
             self.predictor.failures.clear()
@@ -125,7 +130,8 @@ def main() -> int:
     except ConfigError as error:
         log.error("%s", error)
         return WRONG_SETTING
-    _log_through(Writer(config.log))
+    writer = Writer(config.log)
+    _log_through(writer)
     if config.nice:
         os.nice(config.nice)
     server.allow_many_connections()
@@ -138,7 +144,7 @@ def main() -> int:
         signal.signal(number, lambda *_: None)
     log.info("%s answers at %s.", config.name, config.address)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(config))
+        runner.run(_run(config, writer))
     return 0
 
 
@@ -148,8 +154,8 @@ def _log_through(writer: Writer) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[Handler(writer)], force=True)
 
 
-async def _run(config: Config) -> None:
-    await Process(config).serve()
+async def _run(config: Config, writer: Writer) -> None:
+    await Process(config, writer).serve()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class Config:
     certificate: Certificate | None = None
     hops: int = 0
     log: str = "text"
+    log_sample: float = 0.0
 
     @property
     def address(self) -> str:
@@ -73,6 +74,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         certificate=_certificate(environ.get("GATEWAY_TLS_CERT", ""), environ.get("GATEWAY_TLS_KEY", "")),
         hops=_hops(_whole("GATEWAY_TRUSTED_HOPS", environ.get("GATEWAY_TRUSTED_HOPS") or "0")),
         log=_one_of("GATEWAY_LOG", environ.get("GATEWAY_LOG") or "text", FORMS),
+        log_sample=_share("GATEWAY_LOG_SAMPLE", environ.get("GATEWAY_LOG_SAMPLE") or "0"),
     )
 
 
@@ -134,6 +136,16 @@ def _hops(number: int) -> int:
     if not 0 <= number <= MOST_HOPS:
         raise ConfigError(f"GATEWAY_TRUSTED_HOPS must lie between 0 and {MOST_HOPS} (got {number}).")
     return number
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigError(f"{name} must be a number from 0 to 1, such as 0.01 (got {text!r}).")
+    return share
 
 
 def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]
 
+from serving.gateway.after import After
 from serving.gateway.answer import Gateway
 from serving.gateway.messages import Reply, Request
 from serving.gateway.reading import BODY_SECONDS, MOST_BODY, TooLarge, TooSlow, cut_off, too_large, too_slow, unanswered
-from serving.metrics.recorder import Recorder
 
 log = logging.getLogger("slipway.gateway")
 
@@ -20,36 +20,36 @@ log = logging.getLogger("slipway.gateway")
 class RsgiDoor:
     """An RSGI application."""
 
-    def __init__(self, gateway: Gateway, recorder: Recorder, most: int = MOST_BODY) -> None:
-        self._gateway, self._recorder, self._most = gateway, recorder, most
+    def __init__(self, gateway: Gateway, after: After, most: int = MOST_BODY) -> None:
+        self._gateway, self._after, self._most = gateway, after.reply, most
         self._reading: dict[asyncio.Task[Any], float] = {}
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         if scope.proto != "http":
             protocol.close(403)
             return
-        reply = await self._reply(scope, protocol)
+        request = Request(scope.method, scope.path, scope.headers, b"", time.monotonic(), source=scope)
+        reply = await self._reply(request, protocol)
         try:
             protocol.response_bytes(reply.status, reply.headers, reply.body)
         finally:
-            if reply.call is not None:
-                self._recorder.finish(reply.call)
+            self._after(request, reply)
 
-    async def _reply(self, scope: Any, protocol: Any) -> Reply:
+    async def _reply(self, request: Request, protocol: Any) -> Reply:
         try:
-            headers = scope.headers
-            body = b"" if scope.method == "GET" else await self._body(headers.get("content-length"), protocol)
-            began = time.monotonic()
-            return await self._gateway.answer(Request(scope.method, scope.path, headers, body, began, source=scope))
+            if request.method != "GET":
+                request.body = await self._body(request.headers.get("content-length"), protocol)
+                request.began = time.monotonic()
+            return await self._gateway.answer(request)
         except TooLarge:
-            return too_large(scope.path, self._most)
+            return too_large(request.path, self._most)
         except TooSlow:
-            return too_slow(scope.path)
+            return too_slow(request.path)
         except ProtocolClosed:
-            return cut_off(scope.path)
+            return cut_off(request.path)
         except Exception:
             log.exception("A request could not be answered.")
-            return unanswered(scope.path)
+            return unanswered(request.path)
 
     async def _body(self, length: str | None, protocol: Any) -> bytes:
         """Return the body; raises TooLarge, TooSlow, and ProtocolClosed when the client goes away."""

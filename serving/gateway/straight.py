@@ -18,6 +18,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.gateway.after import After
 from serving.gateway.answer import Gateway
 from serving.gateway.messages import Reply, Request, error
 from serving.gateway.pool import INLINE_BODY
@@ -32,7 +33,6 @@ from serving.gateway.reading import (
     unanswered,
 )
 from serving.gateway.replies import on_the_wire, path_of
-from serving.metrics.recorder import Recorder
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 log = logging.getLogger("slipway.gateway")
@@ -49,8 +49,9 @@ class _Nobody:
 class Exchange:
     """One request, and whether it has its reply, under the names by which uvicorn's protocol looks at it."""
 
-    __slots__ = ("body", "disconnected", "headers", "keep_alive", "method", "path", "response_complete")
+    __slots__ = ("body", "disconnected", "headers", "keep_alive", "method", "path", "request", "response_complete")
     message_event = _Nobody()
+    request: Request
 
     def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes, keep_alive: bool) -> None:
         self.method, self.path, self.headers, self.body = method, path, headers, body
@@ -61,8 +62,8 @@ class Exchange:
 class StraightDoor:
     """What the connections of one gateway share; `sweep` is called once a second."""
 
-    def __init__(self, gateway: Gateway, recorder: Recorder, most: int = MOST_BODY) -> None:
-        self.gateway, self.recorder, self.most = gateway, recorder, most
+    def __init__(self, gateway: Gateway, after: After, most: int = MOST_BODY) -> None:
+        self.gateway, self.after, self.most = gateway, after.reply, most
         self.connections: set[StraightHttp] = set()
 
     def connect(self, *arguments: Any, **named: Any) -> StraightHttp:
@@ -163,6 +164,9 @@ class StraightHttp(HttpToolsProtocol):
         """What is still to come of this request would be read as the next one, so the connection ends."""
         if not self._refused and self._free() and not self.transport.is_closing():
             self.transport.write(on_the_wire(reply, "POST", keep=False))
+            self._door.after(
+                Request("POST", path_of(self.url), self._fields, b"", time.monotonic(), source=self), reply
+            )
         self._refused = True
         self.transport.close()
 
@@ -172,6 +176,7 @@ class StraightHttp(HttpToolsProtocol):
         self.cycle, self.until = exchange, math.inf  # type: ignore[assignment]
         began = time.monotonic()
         request = Request(exchange.method, exchange.path, exchange.headers, exchange.body, began, source=self)
+        exchange.request = request
         answering = self._door.gateway.answer(request)
         if len(exchange.body) <= INLINE_BODY and "content-encoding" not in exchange.headers:
             self._step(exchange, answering)
@@ -204,8 +209,7 @@ class StraightHttp(HttpToolsProtocol):
         gone = self.transport.is_closing()
         if not gone:
             self.transport.write(on_the_wire(reply, exchange.method, exchange.keep_alive))
-        if reply.call is not None:
-            self._door.recorder.finish(reply.call)
+        self._door.after(exchange.request, reply)
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
             self.transport.close()

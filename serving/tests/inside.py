@@ -26,7 +26,7 @@ class Inside:
     def __init__(self, folder: Path, table: RouteTable, mlflow_model: str = "") -> None:
         self.table = table
         self.pool = Pool(folder / "gateway" / "artefacts", "", Journal(folder / "gateway"))
-        live = Live()
+        live = self.live = Live()
         live.world = World(served=(table.environment,), ready=True).with_table(
             build(table, self.pool.get, lambda _: None, 0)
         )

@@ -19,6 +19,7 @@ import onnxruntime
 import uvloop
 
 from serving.gateway import server
+from serving.gateway.after import After
 from serving.gateway.config import Config
 from serving.gateway.granian import GranianServer
 from serving.gateway.messages import Reply, Request
@@ -84,8 +85,8 @@ class StraightBare:
 async def main(kind: str, port: int) -> None:
     config = Config("bare", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
-        "granian": lambda: GranianServer(config, RsgiDoor(Ticks())),  # type: ignore[arg-type]
-        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightBare(), Recorder())),
+        "granian": lambda: GranianServer(config, RsgiDoor(Ticks(), After(Recorder()))),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightBare(), After(Recorder()))),
     }[kind]()
     await server.until_signal(made)
 

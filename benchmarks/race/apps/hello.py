@@ -10,6 +10,7 @@ from typing import Any
 import uvloop
 
 from serving.gateway import server
+from serving.gateway.after import After
 from serving.gateway.config import Config
 from serving.gateway.granian import GranianServer
 from serving.gateway.messages import Reply, Request
@@ -37,7 +38,7 @@ async def main(kind: str, port: int) -> None:
     config = Config("hello", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
         "granian": lambda: GranianServer(config, RsgiHello()),  # type: ignore[arg-type]
-        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightHello(), Recorder())),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightHello(), After(Recorder()))),  # type: ignore[arg-type]
     }[kind]()
     await server.until_signal(made)
 
