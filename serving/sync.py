@@ -235,10 +235,20 @@ class Follower:
             self._adopted()
             return
         if live.adopted:
-            self._disk.keep_table(kept(live))
+            self._keep(live, status)
         self._live.world = self._live.world.with_table(live)
         log.info("%s: generation %d is live%s.", name, generation, " in part" if status.failed else "")
         self._adopted()
+
+    def _keep(self, live: LiveTable, status: Status) -> None:
+        """A full disk costs the next start its newest table; what is published now is served all the same."""
+        try:
+            self._disk.keep_table(kept(live))
+        except OSError as error:
+            status.error = (
+                f"Generation {live.table.generation} cannot be kept on this gateway's disk: {error.strerror}."
+            )
+            log.error("%s: %s", live.table.environment, status.error)
 
     def _load(self, target: Target, packages: dict[str, str]) -> Package | None:
         """Return the loaded package, None when it cannot be loaded, and note in `packages` which it is."""

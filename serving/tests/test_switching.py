@@ -18,6 +18,7 @@ from redis import Redis
 from sklearn.neighbors import KNeighborsRegressor
 
 from serving import exchange
+from serving.gateway.disk import write_atomically
 from serving.metrics import store as cells
 from serving.routing import RouteTable, Target
 from serving.tests.builders import flight, table
@@ -158,6 +159,35 @@ def test_a_table_with_one_package_that_cannot_load_is_not_adopted_and_the_packag
     assert gateway.predict(ROW).json() == {"predictions": [1.0]}
     publish(valkey.redis, gateway, table(good, generation=3))
     assert state()["error"] is None
+
+
+FULL = """
+from serving.gateway import disk
+def full(*_): raise OSError(28, "No space left on device")
+disk.Disk.keep_table = full
+from serving.gateway.__main__ import main
+import os; os._exit(main())
+"""
+
+
+def test_a_full_disk_holds_up_no_table(valkey: Valkey, tmp_path: Path, store: Path) -> None:
+    process = GatewayProcess(valkey.url, tmp_path / "data", code=FULL)
+    exchange.put_table(valkey.redis, table(package(store, 1), generation=1))
+    try:
+        wait_for(process.start().ready)
+        exchange.put_table(valkey.redis, table(package(store, 2), generation=2))
+        wait_for(lambda: process.generation(valkey.redis) == 2)
+        assert process.predict(ROW).json() == {"predictions": [2.0]}
+        assert "No space left" in process.log.read_text()
+    finally:
+        process.kill()
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        write_atomically(tmp_path / "taken", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_a_package_that_ends_the_process_twice_is_left_out_and_its_weight_returns(
