@@ -85,14 +85,14 @@ class Limited:
         return sum(outcome.status not in (200, 429) for outcome in self.seen)
 
 
-def check(name: str, load: Limited, tell: Callable[[str], None]) -> None:
+def check(name: str, load: Limited, tell: Callable[[str], None], lost: int = 0) -> None:
     least, most = load.windows()
     tell(
         f"limit of {LIMIT} a second, two gateways, {RATE:.0f} a second sent {name}: {least:.1%} to {most:.1%} granted "
         f"in any 10 s ({len(load.seen)} requests, other answers {load.others()})"
     )
     assert 1 - TOLERANCE <= least <= most <= 1 + TOLERANCE
-    assert load.others() == 0
+    assert load.others() <= lost
 
 
 @pytest.mark.parametrize("name", LOADS)
@@ -175,4 +175,5 @@ def test_a_gateway_that_is_killed_leaves_its_share_to_the_other(
         yield from cycle([1])
 
     load.run(order())
-    check("even, one killed", load, tell)
+    # What was on its way to the killed gateway is nobody's: a machine under load has a request or two there.
+    check("even, one killed", load, tell, lost=3)
