@@ -33,14 +33,17 @@ def tree(folder: Path, depth: int) -> Path:
     return hostile.zipped(folder / f"tree-{depth}.zip", files)
 
 
-def fill(slipway: Slipway, folder: Path, packages: int = 2) -> list[int]:
-    """Register trees and bring each through all four environments; return their numbers, the last one is live."""
+def fill(slipway: Slipway, folder: Path, packages: int = 2, model: str = MODEL) -> list[int]:
+    """Register trees and bring each through all four environments; return their numbers, the last one is live.
+
+    Drills that share an installation name a model each.
+    """
     api = slipway.api()
-    api.post("/models/", name=MODEL)
-    numbers = [api.accepted(MODEL, tree(folder, 2 + number)) for number in range(packages)]
+    api.post("/models/", name=model)
+    numbers = [api.accepted(model, tree(folder, 2 + number)) for number in range(packages)]
     for number in numbers:
         for environment in ENVIRONMENTS:
-            api.promote(MODEL, number, environment)
+            api.promote(model, number, environment)
     return numbers
 
 

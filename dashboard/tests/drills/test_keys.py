@@ -19,17 +19,18 @@ import pytest
 from conftest import SHORT
 from dashboard.tests.drills import material
 from dashboard.tests.drills.running import Slipway, until
+from dashboard.tests.drills.traffic import on_its_own
 from serving.tests.processes import GatewayProcess
 from testing import loadgen
 from testing.loadgen import Call, Outcome
 
 pytestmark = pytest.mark.drill
 
-PLACE, LIMIT, RATE = "production", 60, 150.0
+PLACE, MODEL, LIMIT, RATE = "production", "limited", 60, 150.0
 WINDOW, TOLERANCE = 10.0, 0.1
 SECONDS = 13.0 if SHORT else 25.0
 REVOKED, REVOKED_WITHIN = (5 if SHORT else 30), 2.0
-PATH = f"/{PLACE}/v1/models/{material.MODEL}:predict"
+PATH = f"/{PLACE}/v1/models/{MODEL}:predict"
 BODY = {"instances": material.rows(1)}
 # One is the installation's gateway, two the other; each list is sent round and round.
 LOADS = {"even": [1, 2], "9 to 1": [1] * 9 + [2], "all on one": [2]}
@@ -39,7 +40,7 @@ LOADS = {"even": [1, 2], "9 to 1": [1] * 9 + [2], "all on one": [2]}
 def doors(shared: Slipway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Any]]:
     """The model live in production behind two gateways: address by number, and the second's process."""
     folder = tmp_path_factory.mktemp("keys")
-    material.fill(shared, folder, packages=1)
+    material.fill(shared, folder, packages=1, model=MODEL)
     second = GatewayProcess(redis_url(shared), folder / "second", PLACE, more={"GATEWAY_NAME": "second"}).start()
     try:
         until("the second gateway", second.ready)
@@ -70,7 +71,7 @@ class Limited:
     def run(self, order: Iterator[int], seconds: float = SECONDS) -> None:
         body = json.dumps(BODY).encode()
         calls = (Call(f"{self.doors[number]}{PATH}", body, self.headers) for number in order)
-        loadgen.drive(loadgen.run(loadgen.constant(RATE, seconds), calls, on_outcome=self.seen.append))
+        on_its_own(loadgen.run(loadgen.constant(RATE, seconds), calls, on_outcome=self.seen.append))
 
     def windows(self) -> tuple[float, float]:
         """Return the least and the most that was granted in any 10 s, as parts of what the limit allows."""

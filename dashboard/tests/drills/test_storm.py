@@ -18,13 +18,14 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from conftest import SHORT
+from dashboard.tests.drills.traffic import on_its_own
 from serving import exchange
 from serving.contract import Signature
 from serving.routing import Route, RouteTable
 from serving.tests.builders import matrix
 from serving.tests.forms import ROW, package, pipeline
 from serving.tests.processes import GatewayProcess, Valkey, wait_for
-from testing.loadgen import Call, Limits, Result, constant, drive, run
+from testing.loadgen import Call, Limits, Result, constant, run
 
 pytestmark = pytest.mark.drill
 
@@ -51,7 +52,7 @@ class Place:
         """Return what a well-behaved client of `eta` sees, from the moments at which it meant to send."""
         body = json.dumps({"instances": [ROW]}).encode()
         calls = itertools.repeat(Call(self.address("eta"), body, {"content-type": "application/json"}))
-        return drive(run(constant(RATE, seconds), calls, limits=Limits(timeout=5.0)))
+        return on_its_own(run(constant(RATE, seconds), calls, limits=Limits(timeout=5.0)))
 
     def memory(self) -> float:
         """Return the resident memory in MiB."""

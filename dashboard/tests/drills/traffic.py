@@ -8,7 +8,8 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -16,7 +17,13 @@ from typing import Any
 import redis
 
 from serving import exchange
-from testing.loadgen import Call, Limits, Outcome, constant, drive, run
+from testing.loadgen import Call, Limits, Outcome, Result, constant, drive, run
+
+
+def on_its_own(load: Coroutine[Any, Any, Result]) -> Result:
+    """Run a load to its end in a thread of its own: in the main one a browser's event loop may be open."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(drive, load).result()
 
 
 @dataclass(frozen=True)
