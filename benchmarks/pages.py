@@ -111,7 +111,8 @@ def count() -> None:
 
     from releases.models import Environment, Package
     from serving.metrics import store
-    from serving.metrics.recorder import Pending, Series
+    from serving.metrics.recorder import Pending
+    from serving.metrics.series import Series
 
     newest = dict(Package.objects.filter(number=PACKAGES).values_list("model__name", "digest"))
     latency = {300 + bucket: 2 for bucket in range(BUCKETS)}

@@ -12,10 +12,29 @@ from dashboard import figures
 from dashboard.charts import latency, traffic
 from dashboard.charts.lines import Roles
 from releases.models import Package
+from releases.queries.refusals import Refusals
 from releases.queries.traffic import Series, Tally
 
 AWAY = "The figures cannot be read just now: Redis does not answer. Predictions go on."
 NOTHING = "No calls in this time."
+MOST_REASONS = 12
+REASONS = {
+    "request": "A request that cannot be read",
+    "key": "No key, or an unknown, expired or revoked one",
+    "right": "A key without the right",
+    "unknown": "No such address, model or package",
+    "method": "A wrong verb",
+    "slow": "A body that did not come in time",
+    "size": "A body over the limit",
+    "form": "A body in another format",
+    "rate": "Over the rate limit",
+    "concurrency": "Too many calls at once",
+    "off": "The model is switched off",
+    "lost": "The model cannot be loaded",
+    "loading": "The gateway is still loading",
+    "unavailable": "The gateway could not take it",
+    "internal": "The gateway failed",
+}
 ENOUGH, FELT = 200, 0.001  # calls; seconds
 
 
@@ -48,6 +67,29 @@ def compared(series: Series, new: Package | None, old: Package | None) -> list[d
         }
         for label, value, before, tone in pairs
         if mine.completions
+    ]
+
+
+def spent(series: Series, packages: Sequence[Package], away: Refusals | None) -> list[dict[str, Any]]:
+    """Return as figures where the time of a call goes, package by package, and how many calls were turned away."""
+    found = []
+    for package in packages:
+        tally = series.total(package.number)
+        if tally.completions:
+            waits, takes = (figures.duration(tally.mean(each)) for each in (tally.queued, tally.computed))
+            note = f"of {figures.duration(tally.mean(tally.duration))} a call; waits {waits} for the model"
+            found.append({"label": f"Model time, package {package.number}", "value": takes, "note": note})
+    if found and away is not None:
+        reasons = ", ".join(f"{each.status} {each.kind} {number:,}" for each, number in away.most_common(3))
+        found.append({"label": "Turned away", "value": figures.count(away.total()), "note": reasons})
+    return found
+
+
+def turned_away(away: Refusals | None) -> list[dict[str, Any]]:
+    """Return rows of who was turned away and why, most first."""
+    return [
+        {"status": each.status, "why": REASONS.get(each.kind, each.kind), "model": each.model, "calls": number}
+        for each, number in (away or Refusals()).most_common(MOST_REASONS)
     ]
 
 

@@ -161,6 +161,12 @@ def forget_used(redis: Redis, names: Iterable[str]) -> None:
         redis.hdel(USED, *gone)
 
 
+def clock(redis: Redis) -> float:
+    """Return the time of day (epoch) by the clock that all gateways and the control plane share."""
+    seconds, micros = redis.time()
+    return seconds + micros / 1e6
+
+
 def heartbeats(redis: Redis) -> list[Heartbeat]:
     """Return the heartbeats of all gateways that are alive, oldest first."""
     keys = cast("list[bytes]", redis.zrange(GATEWAYS, 0, -1))

@@ -9,7 +9,7 @@ from django.utils.timezone import localtime
 
 from releases.actions import environments as actions
 from releases.actions import releases as releasing
-from releases.models import ApiKey, AuditRow, Environment, PublishedTable, Release
+from releases.models import ApiKey, AuditRow, Count, Environment, PublishedTable, Release
 from releases.queries import environments as queries
 from releases.reconciler import reconcile
 from releases.tests.scenes import put_live
@@ -57,6 +57,19 @@ def test_the_page_says_what_is_live_and_who_serves_it(signed_in, packages, envir
     generation = Environment.objects.get(name="dev").generation
     assert f"1 of 1 gateway on table {generation}" in row
     assert "1 model" in row
+
+
+@pytest.mark.django_db
+def test_the_page_says_who_was_turned_away(admin, packages, environments):
+    assert "Nobody. Counted are" in text(admin.get("/environments/dev/"))
+    Count.objects.create(
+        seconds=60, at=timezone.now() - timedelta(hours=2), environment="dev", model="flight-eta", package="", arm="",
+        mode="rest", protocol="v1", starts=0, completions=0, refused=1234, errors={"401 key": 1230, "503 off": 4},
+    )  # fmt: skip
+    page = text(admin.get("/environments/dev/"))
+    assert "No key, or an unknown, expired or revoked one" in page
+    assert "1,230" in page
+    assert "The model is switched off" in page
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from releases.models import Environment, Intake, MLModel, Package
+from releases.models import Count, Environment, Intake, MLModel, Package
 from releases.tests.conftest import make_package
 from releases.tests.scenes import put_live
 
@@ -129,6 +131,20 @@ def test_longer_charts_come_from_the_database(
     text = page(client, f"/models/flight-eta/?environment=dev&span={span}")
     expected = "No calls in this time." if span != "nonsense" else "The figures cannot be read just now"
     assert expected in text
+
+
+def test_it_says_where_the_time_of_a_call_goes(
+    client: Client, packages: list[Package], environments: dict[str, Environment]
+) -> None:
+    put_live(packages[0], environments["dev"])
+    Count.objects.create(
+        seconds=60, at=timezone.now() - timedelta(hours=2), environment="dev", model="flight-eta",
+        package=packages[0].digest, arm="stable", mode="rest", protocol="v1", starts=10, completions=10,
+        duration=0.5, queued=0.02, computed=0.3, latency={"400": 10},
+    )  # fmt: skip
+    text = page(client, "/models/flight-eta/?environment=dev&span=24h")
+    assert "Model time, package 1" in text
+    assert "of 50.0 ms a call; waits 2.00 ms for the model" in text.replace("\xa0", " ")
 
 
 def test_an_unknown_model_is_404(client: Client, db: None) -> None:

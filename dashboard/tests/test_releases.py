@@ -21,7 +21,8 @@ from releases.models import Environment, Package, Release
 from releases.tests.scenes import put_live, put_moving
 from serving.metrics import store
 from serving.metrics.histogram import bucket
-from serving.metrics.recorder import Pending, Series
+from serving.metrics.recorder import Pending
+from serving.metrics.series import Series
 
 SignedIn = Callable[[str], Client]
 Environments = dict[str, Environment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard import endpoints
+from dashboard import endpoints, measured
 from dashboard.addresses import gateway_for
 from dashboard.answers import explained
 from dashboard.forms.environments import MomentForm, NewForm, SettingsForm
@@ -22,6 +23,7 @@ from releases.actions import copies
 from releases.actions import environments as actions
 from releases.models import Environment
 from releases.queries import environments as queries
+from releases.queries import refusals
 from releases.rights import ENVIRONMENTS, require
 
 TABLES_PER_PAGE = 15
@@ -147,7 +149,13 @@ def _settled(found: Environment) -> dict[str, Any]:
         "twin": next((each for each in reversed(others) if each != found), None),
         "keys": _keys(found),
         "has_history": queries.has_history(found),
+        "turned_away": measured.turned_away(_refusals(found)),
     }
+
+
+def _refusals(found: Environment) -> refusals.Refusals | None:
+    now = datetime.now(UTC)
+    return refusals.turned_away(found.name, now - timedelta(hours=24), now)
 
 
 def _past(request: HttpRequest, found: Environment) -> dict[str, Any]:

@@ -14,16 +14,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard import tellings
 from dashboard.answers import complain, explained
+from dashboard.charts.lines import Roles
 from dashboard.diffs import RUNTIMES
 from dashboard.forms.models import ModelForm
-from dashboard.measured import charts
+from dashboard.measured import charts, spent
 from dashboard.people import person
 from dashboard.views.board import matrix
 from dashboard.views.promotions import posted, status
 from releases.actions import packages as verbs
 from releases.errors import Conflict, Refused
-from releases.models import Environment, MLModel
-from releases.queries import board, packages, traffic
+from releases.models import Environment, MLModel, Package
+from releases.queries import board, packages, refusals, traffic
 from releases.queries import releases as releases_queries
 from releases.rights import REGISTER, may, require
 
@@ -119,7 +120,14 @@ def _charts(request: HttpRequest, found: MLModel) -> dict[str, Any]:
         return base
     end = datetime.now(UTC)
     series = traffic.series(environment, found.name, end - SPANS[span], end)
-    return base | {"charts": charts(series, releases_queries.arms(found, environment))}
+    roles = releases_queries.arms(found, environment)
+    away = refusals.turned_away(environment, end - SPANS[span], end, found.name)
+    return base | {"charts": charts(series, roles), "spent": spent(series, _in(found, roles), away)}
+
+
+def _in(found: MLModel, roles: Roles) -> list[Package]:
+    """The packages with a role, the live one first."""
+    return sorted(found.packages.filter(number__in=roles), key=lambda each: roles[each.number] != "stable")
 
 
 def upload_calls(request: HttpRequest, name: str) -> list[dict[str, str]]:

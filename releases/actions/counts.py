@@ -17,6 +17,9 @@ LATE = timedelta(seconds=20)
 LOOK_BACK, LOOK_FAR_BACK = timedelta(minutes=3), timedelta(minutes=30)
 WIDE, EVERY = 300, 30  # seconds
 CELLS_KEPT = timedelta(hours=48)
+NUMBERS = ("starts", "completions", "refused", "rows", "duration", "queued", "computed")
+HISTOGRAMS = ("errors", "latency", "scores")
+NOWHERE = ""  # the environment of calls to none that exists
 
 Sums = dict[str, Any]
 
@@ -25,7 +28,7 @@ def roll_up(now: datetime) -> None:
     """Write the whole minutes since the last ones, and again those that may have grown; then the hours of all these."""
     end = _floor(now - LATE, Count.MINUTE)
     start = _first_minute(end, LOOK_FAR_BACK if now.timestamp() % WIDE < EVERY else LOOK_BACK)
-    for environment in Environment.objects.values_list("name", flat=True):
+    for environment in [*Environment.objects.values_list("name", flat=True), NOWHERE]:
         cells = store.read(broker.client(), environment, start.timestamp(), end.timestamp(), step=10)
         _write(Count.MINUTE, _by(Count.MINUTE, [_row(environment, cell) for cell in cells]))
     hour = _floor(start, Count.HOUR)
@@ -42,25 +45,27 @@ def prune(now: datetime) -> None:
 
 def add(into: Sums, row: Sums) -> None:
     """Add one row's numbers to a sum."""
-    for name in ("starts", "completions", "refused"):
+    for name in NUMBERS:
         into[name] = into.get(name, 0) + row[name]
-    for name in ("errors", "latency", "scores"):
+    for name in HISTOGRAMS:
         sums = into.setdefault(name, {})
         for key, number in row[name].items():
             sums[str(key)] = sums.get(str(key), 0) + number
 
 
 def _first_minute(end: datetime, back: timedelta) -> datetime:
-    """Go back to the last minute that was written, because beat may have been away; the cells reach back 48 hours."""
+    """Go back to the last minute that was written, because beat may have been away; the cells reach back 48 hours.
+
+    In a database without one all of the 48 hours are taken up.
+    """
     last = Count.objects.filter(seconds=Count.MINUTE).order_by("-at").values_list("at", flat=True).first()
-    return max(min(end - back, last or end), end - CELLS_KEPT)
+    return max(min(end - back, last or end - CELLS_KEPT), end - CELLS_KEPT)
 
 
 def _row(environment: str, cell: store.Cell) -> Sums:
-    names = (*KEY[1:], "starts", "completions", "refused", "errors", "latency", "scores")
-    return {"environment": environment, "at": datetime.fromtimestamp(cell.at, UTC)} | {
-        name: getattr(cell, name) for name in names
-    }
+    names = (*KEY[1:], *NUMBERS, *HISTOGRAMS)
+    own = {"environment": environment, "at": datetime.fromtimestamp(cell.at, UTC), "duration": cell.seconds}
+    return own | {name: getattr(cell, name) for name in names if name not in own}
 
 
 def _by(seconds: int, rows: list[Sums]) -> dict[tuple, Sums]:
@@ -79,13 +84,13 @@ def _write(seconds: int, sums: dict[tuple, Sums]) -> None:
         rows,
         update_conflicts=True,
         unique_fields=["seconds", "at", *KEY],
-        update_fields=["starts", "completions", "refused", "errors", "latency", "scores"],
+        update_fields=[*NUMBERS, *HISTOGRAMS],
     )
 
 
 def _roll_hour(hour: datetime) -> None:
     minutes = Count.objects.filter(seconds=Count.MINUTE, at__gte=hour, at__lt=hour + timedelta(hours=1))
-    names = ("at", *KEY, "starts", "completions", "refused", "errors", "latency", "scores")
+    names = ("at", *KEY, *NUMBERS, *HISTOGRAMS)
     _write(Count.HOUR, _by(Count.HOUR, [{name: getattr(row, name) for name in names} for row in minutes]))
 
 

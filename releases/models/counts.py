@@ -6,7 +6,10 @@ from django.db import models
 
 
 class Count(models.Model):
-    """Requests of one arm of one package in one minute or hour; set, never incremented, so writing twice is safe."""
+    """Requests of one arm of one package in one minute or hour; set, never incremented, so writing twice is safe.
+
+    Without a package: who was turned away before one was picked, in `refused`, and in `errors` why ("401 key").
+    """
 
     MINUTE, HOUR = 60, 3600
 
@@ -22,6 +25,10 @@ class Count(models.Model):
     starts = models.PositiveIntegerField()
     completions = models.PositiveIntegerField()
     refused = models.PositiveIntegerField(default=0)
+    rows = models.PositiveBigIntegerField(default=0)
+    duration = models.FloatField(default=0.0, help_text="seconds, all calls added up; the next two are parts of it")
+    queued = models.FloatField(default=0.0, help_text="seconds that calls waited for their model")
+    computed = models.FloatField(default=0.0, help_text="seconds that the model took")
     errors = models.JSONField(default=dict, help_text="{kind: number}")
     latency = models.JSONField(default=dict, help_text="{bucket: number}")
     scores = models.JSONField(default=dict, help_text="{bucket: number}")

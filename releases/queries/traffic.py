@@ -24,18 +24,30 @@ LIVE_WINDOW = timedelta(minutes=15)
 # Seconds per point for each source: one-second cells, ten-second cells, minutes, hours.
 STEP_LIVE, STEP_TENS, STEP_MINUTES, STEP_HOURS = 5, 30, 900, 3600
 TENS_KEPT = timedelta(hours=47)
+COLUMNS = (
+    *("at", "package", "starts", "completions", "errors", "refused", "histogram"),
+    *("rows", "duration", "queued", "computed"),
+)
 Points = dict[Any, dict[float, "Tally"]]
 
 
 @dataclass
 class Tally:
-    """Requests of one package in one span of time; latency is a histogram of bucket numbers."""
+    """Requests of one package in one span of time; latency is a histogram of bucket numbers.
+
+    `duration` adds up the seconds of all calls; `queued` and `computed` are the parts that they waited for their model,
+    and that it took.
+    """
 
     starts: int = 0
     completions: int = 0
     errors: int = 0
     refused: int = 0
     latency: dict[int, int] = field(default_factory=dict)
+    rows: int = 0
+    duration: float = 0.0
+    queued: float = 0.0
+    computed: float = 0.0
 
     def add(self, starts: int, completions: int, errors: int, refused: int, latency: Iterable[tuple[int, int]]) -> None:
         self.starts += starts
@@ -45,6 +57,17 @@ class Tally:
         mine = self.latency
         for bucket, number in latency:
             mine[bucket] = mine.get(bucket, 0) + number
+
+    def spend(self, rows: int, duration: float, queued: float, computed: float) -> None:
+        """Add the rows that were predicted, and where the time went."""
+        self.rows += rows
+        self.duration += duration
+        self.queued += queued
+        self.computed += computed
+
+    def mean(self, seconds: float) -> float | None:
+        """Return the seconds per answered call; None where nothing was answered."""
+        return seconds / self.completions if self.completions else None
 
     @property
     def error_rate(self) -> float | None:
@@ -79,6 +102,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     sums = Tally()
     for one in tallies:
         sums.add(one.starts, one.completions, one.errors, one.refused, one.latency.items())
+        sums.spend(one.rows, one.duration, one.queued, one.computed)
     return sums
 
 
@@ -103,6 +127,7 @@ def lately(environment: str, model: str) -> Series:
 def add(into: Tally, cell: store.Cell) -> None:
     """Add one gateway's cell to a tally."""
     into.add(cell.starts, cell.completions, sum(cell.errors.values()), cell.refused, cell.latency.items())
+    into.spend(cell.rows, cell.seconds, cell.queued, cell.computed)
 
 
 def _from_redis(
@@ -116,7 +141,8 @@ def _from_redis(
         log.warning("Redis is away, the charts are empty: %s", error)
         return Series(times, step, {}, known=False)
     for cell in cells:
-        add(packages[cell.package][cell.at - cell.at % step], cell)
+        if cell.package:
+            add(packages[cell.package][cell.at - cell.at % step], cell)
     return Series(times, step, _by_number(model, packages))
 
 
@@ -125,11 +151,12 @@ def _from_rows(environment: str, model: str, start: datetime, end: datetime, sec
     packages: Points = defaultdict(lambda: defaultdict(Tally))
     rows = Count.objects.filter(
         environment=environment, model=model, seconds=seconds, at__gte=datetime.fromtimestamp(first, UTC), at__lt=end
-    ).annotate(histogram=Cast("latency", TextField()))
-    columns = ("at", "package", "starts", "completions", "errors", "refused", "histogram")
-    for at, package, starts, completions, errors, refused, latency in rows.values_list(*columns).iterator():
+    ).exclude(package="")
+    rows = rows.annotate(histogram=Cast("latency", TextField()))
+    for at, package, starts, completions, errors, refused, latency, *spent in rows.values_list(*COLUMNS).iterator():
         point = packages[package][at.timestamp() - at.timestamp() % step]
         point.add(starts, completions, sum(errors.values()), refused, _histogram(latency).items())
+        point.spend(*spent)
     return Series(times, step, _by_number(model, packages))
 
 

@@ -9,7 +9,8 @@ from redis import Redis
 from releases.actions import counts
 from releases.models import Count, Environment
 from serving.metrics import store
-from serving.metrics.recorder import Pending, Series
+from serving.metrics.recorder import Pending
+from serving.metrics.series import Series
 
 NOW = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)
 
@@ -19,6 +20,7 @@ def put(redis: Redis, at: datetime, starts: int) -> None:
         "model": "flight-eta", "generation": 3, "arm": "stable", "package": "sha256:1", "mode": "rest",
         "protocol": "v1",
         "starts": starts, "completions": starts, "errors": {"model": 1}, "refused": 2,
+        "rows": 2 * starts, "seconds": 0.5, "queued": 0.125, "computed": 0.25,
         "latency": {400: starts}, "scores": {},
     }  # fmt: skip
     second = int(at.timestamp())
@@ -41,6 +43,15 @@ def test_minutes_and_hours_add_up_and_twice_is_harmless(redis: Redis, environmen
         hour = Count.objects.get(seconds=3600, environment="production")
         assert (hour.starts, hour.errors, hour.refused) == (1800, {"model": 360}, 720)
         assert hour.latency == {"400": 1800}
+        assert (hour.rows, hour.duration, hour.queued, hour.computed) == (3600, 180.0, 45.0, 90.0)
+
+
+def test_a_database_without_counts_takes_up_all_that_the_cells_still_hold(
+    redis: Redis, environments: dict[str, Environment]
+) -> None:
+    put(redis, NOW - timedelta(hours=40), 5)
+    counts.roll_up(NOW)
+    assert Count.objects.filter(environment="production", seconds=3600).count() == 1
 
 
 def test_old_rows_are_dropped_after_their_time(environments: dict[str, Environment]) -> None:

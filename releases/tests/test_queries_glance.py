@@ -11,7 +11,8 @@ from redis import Redis
 from releases.queries import glance
 from serving.metrics import store
 from serving.metrics.histogram import bucket
-from serving.metrics.recorder import Pending, Series
+from serving.metrics.recorder import Pending
+from serving.metrics.series import Series
 
 NOON = 1_795_348_800  # a whole hour
 

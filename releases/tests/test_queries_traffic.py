@@ -15,7 +15,8 @@ from releases.models import Count, Environment, Package
 from releases.queries import traffic
 from serving.metrics import store
 from serving.metrics.histogram import bucket
-from serving.metrics.recorder import Pending, Series
+from serving.metrics.recorder import Pending
+from serving.metrics.series import Series
 
 Environments = dict[str, Environment]
 NOWHERE = "redis://127.0.0.1:1/0"

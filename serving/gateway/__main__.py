@@ -10,8 +10,8 @@ import secrets
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import uvloop
 
@@ -19,6 +19,7 @@ from serving.gateway import server
 from serving.gateway.after import After
 from serving.gateway.answer import Gateway
 from serving.gateway.callers import Callers
+from serving.gateway.clock import Clock
 from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_config
 from serving.gateway.disk import Disk
 from serving.gateway.heart import Heart
@@ -38,6 +39,7 @@ LAST_WORDS_SECONDS = 0.7
 # A worker thread that computes gives way to the event loop this often.
 SWITCH_SECONDS = 0.0005
 RARELY = (10_000, 20, 50)
+T = TypeVar("T")
 log = logging.getLogger("slipway.gateway")
 
 
@@ -52,13 +54,14 @@ class Process:
         self.follower = Follower(config, self.live, self.pool, self.disk, self.journal, lambda: self.heart.nudge())
         self.shares = Shares(self.boot, config.data, self._shared)
         states, line = self.follower.states, self.follower.line
-        self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, self._written)
+        clock = Clock(lambda: self.recorder.offset, lambda offset: self._on_loop(self._agree, offset))
+        self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, clock, self._written)
         self.predictor, self.callers = Predictor(self.recorder), Callers(self.shares.gateways)
         self.strangers = Strangers(config.hops)
         model = config.mlflow_model
         self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, model, self.strangers)
         self.requests = RequestLog(writer, self.live, config.log_sample)
-        self.after = After(self.recorder, (self.requests,))
+        self.after = After(self.recorder, self.live, (self.requests,))
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
@@ -96,7 +99,7 @@ class Process:
     async def _tick(self) -> None:
         """Just after each full second: count what is overdue, hand the counts over, log what failed."""
         while True:
-            await asyncio.sleep(1.0 - time.time() % 1.0 + 0.005)
+            await asyncio.sleep(1.0 - self.recorder.now() % 1.0 + 0.005)
             self._offer()
             self._sweep_door()
             self.requests.sweep()
@@ -112,12 +115,20 @@ class Process:
         self.heart.offer(*self.recorder.collect())
 
     def _written(self, cells: list[Pending]) -> None:
+        self._on_loop(self.recorder.written, cells)
+
+    def _agree(self, offset: float) -> None:
+        """The heart writes nothing before the counts that it is offered go by the new clock."""
+        self.recorder.agree(offset)
+        self._offer()
+        self.heart.resume()
+
+    def _on_loop(self, work: Callable[[T], None], argument: T) -> None:
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.recorder.written, cells)
+            self._loop.call_soon_threadsafe(work, argument)
 
     def _shared(self, shares: dict[str, dict[str, float]]) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.callers.share, shares)
+        self._on_loop(self.callers.share, shares)
 
 
 def main() -> int:

@@ -144,7 +144,9 @@ class Gateway:
 
 def _say(path: str, problem: Problem) -> Reply:
     """Every protocol has its own form of an error."""
-    return protocols.error(path, problem.status, str(problem), problem.headers)
+    reply = protocols.error(path, problem.status, str(problem), problem.headers)
+    reply.kind = problem.kind
+    return reply
 
 
 def _named(place: Place, model: str) -> Place:
@@ -199,9 +201,9 @@ def _table(place: Place, world: World) -> LiveTable:
     if live is not None:
         return live
     if not world.ready and not world.served:
-        raise Problem(503, "The gateway is starting; try again in a second.", [RETRY])
+        raise Problem(503, "The gateway is starting; try again in a second.", [RETRY], "loading")
     if environment in world.waiting:
-        raise Problem(503, f"What was released to {environment} is not loaded here yet; try again.", [LATER])
+        raise Problem(503, f"What was released to {environment} is not loaded here yet; try again.", [LATER], "loading")
     if environment in world.served:
         raise Problem(404, f"Nothing has been released to {environment} yet.")
     here = ", ".join(world.served) or "none yet"

@@ -22,7 +22,7 @@ class Guard:
         """Let a request in, which calls `leave` at its end; raises Problem 429 for one over a limit."""
         refusal = self.limiter.enter(now) if self.limiter is not None else None
         if refusal is not None:
-            raise Problem(429, refusal.words, _over(refusal))
+            raise Problem(429, refusal.words, _over(refusal), refusal.kind)
 
     def leave(self) -> None:
         if self.limiter is not None:

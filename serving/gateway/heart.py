@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from serving import exchange
 from serving.exchange import EnvironmentState, Heartbeat
+from serving.gateway.clock import Clock
 from serving.gateway.config import Config
 from serving.gateway.shares import LOOK_SECONDS, Shares
 from serving.metrics import store
@@ -35,10 +36,11 @@ class Heart:
         states: Callable[[], dict[str, EnvironmentState]],
         cut_off: Callable[[], tuple[float, float] | None],
         shares: Shares,
+        clock: Clock,
         written: Callable[[list[Pending]], None],
     ) -> None:
         self._config, self._boot, self._states, self._written = config, boot, states, written
-        self._cut_off, self._shares = cut_off, shares
+        self._cut_off, self._shares, self._clock = cut_off, shares, clock
         self._redis = connect(config.redis_url)
         self._wake = threading.Event()
         self._offered: tuple[list[Pending], int] | None = None
@@ -48,6 +50,11 @@ class Heart:
     def offer(self, cells: list[Pending], watermark: int) -> None:
         """Hand over what changed; all seconds before `watermark` are complete. The newest offer replaces others."""
         self._offered = (cells, watermark)
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Write again: what is offered from now on goes by the clock that was asked for."""
+        self._clock.resume()
         self._wake.set()
 
     def nudge(self) -> None:
@@ -72,6 +79,9 @@ class Heart:
         states = self._states()
         # First, because the others look for it a moment later.
         self._shares.write(self._redis, states)
+        if self._clock.compare(self._redis):
+            # What was folded so far was never written, and its seconds move.
+            self._tens = Tens()
         self._flush()
         exchange.put_heartbeat(self._redis, self._heartbeat(states))
 
@@ -92,12 +102,14 @@ class Heart:
             return
 
     def _flush(self) -> None:
+        if self._clock.paused:
+            return
         offered, self._offered = self._offered, None
         if offered is None:
             return
         cells, watermark = offered
         if cells:
-            store.write(self._redis, self._boot, [*cells, *self._tens.fold(cells, time.time())])
+            store.write(self._redis, self._boot, [*cells, *self._tens.fold(cells, time.monotonic())])
             self._written(cells)
         self._watermark = watermark
 
@@ -106,7 +118,7 @@ class Heart:
             name=self._config.name,
             boot=self._boot,
             pid=os.getpid(),
-            at=time.time(),
+            at=self._clock.now(),
             environments=states,
             watermark=self._watermark,
             versions=self._versions,

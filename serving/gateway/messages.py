@@ -38,20 +38,24 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """`call` is the request's open count, finished by the door once the reply has been handed over."""
+    """`call` is the request's open count, finished once the reply has been handed over.
+
+    `kind` says in a word why a request got no further, where the status alone does not.
+    """
 
     status: int
     body: bytes
     headers: list[Header] = field(default_factory=list)
     call: Call | None = None
+    kind: str = ""
 
 
 class Problem(Exception):
-    """An answer that is an error: its status, a sentence for people, and headers that belong to it."""
+    """An answer that is an error: its status, a sentence for people, headers that belong to it, and its kind."""
 
-    def __init__(self, status: int, words: str, headers: Iterable[Header] = ()) -> None:
+    def __init__(self, status: int, words: str, headers: Iterable[Header] = (), kind: str = "") -> None:
         super().__init__(words)
-        self.status, self.headers = status, list(headers)
+        self.status, self.headers, self.kind = status, list(headers), kind
 
 
 def error(status: int, words: str, headers: Iterable[Header] = ()) -> Reply:

@@ -121,9 +121,9 @@ def choose(way: Way, pin: str | None, key: bytes | None) -> Choice:
     if pin is not None:
         target, arm = pinned(found, place.model, pin), PINNED
     elif found.lost:
-        raise Problem(503, f"This gateway cannot load {place.model} at the moment; try again.", [LATER])
+        raise Problem(503, f"This gateway cannot load {place.model} at the moment; try again.", [LATER], "lost")
     elif found.route.off:
-        raise Problem(503, f"{place.model} is switched off at the moment.", [LATER])
+        raise Problem(503, f"{place.model} is switched off at the moment.", [LATER], "off")
     else:
         target, arm = found.route.pick(chance(place.model, key))
     return found.choice(way.live.table.environment, target, arm, place.protocol)

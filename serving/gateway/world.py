@@ -9,7 +9,7 @@ from functools import cached_property
 
 from serving.gateway.messages import Header
 from serving.gateway.pool import Package
-from serving.metrics.recorder import Line
+from serving.metrics.series import Line
 from serving.routing import Key, Route, RouteTable, Target
 
 
@@ -41,7 +41,8 @@ class LiveRoute:
         name = (environment, target.digest, arm, protocol)
         found = self._choices.get(name)
         if found is None:
-            line = Line(environment, (self.route.model, self.generation, arm, target.digest, "rest", protocol))
+            key = (self.route.model, self.generation, arm, target.digest, "rest", protocol)
+            line = Line(environment, key, number=target.package)
             headers = [("x-package", str(target.package)), ("x-package-digest", target.digest)]
             found = self._choices[name] = Choice(target, self.packages[target.digest], line, headers)
         return found

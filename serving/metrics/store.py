@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple, cast
 import msgspec
 from redis import Redis
 
-from serving.metrics.recorder import Pending, Series
+from serving.metrics.recorder import Pending
+from serving.metrics.series import Series
 
 Step = Literal[1, 10]
 # Seconds: cells of a second are kept for 15 minutes and some, those of ten seconds for 48 hours and some.
@@ -47,6 +48,7 @@ class Cell(msgspec.Struct, kw_only=True):
     errors: dict[str, int]
     latency: dict[int, int]
     scores: dict[int, int]
+    seconds: float = 0.0
 
 
 class Calls(NamedTuple):
@@ -83,19 +85,24 @@ def write(redis: Redis, boot: str, cells: Iterable[Pending]) -> None:
     last: dict[str, dict[str, int]] = defaultdict(dict)
     with redis.pipeline(transaction=False) as pipe:
         for cell in cells:
+            writer = _writer(boot, cell.era)
             for model, series in _by_model(cell.series).items():
-                place = key(cell.environment, model, boot, cell.step, cell.at)
+                place = key(cell.environment, model, writer, cell.step, cell.at)
                 pipe.hset(place, str(cell.at), cast("Any", msgspec.json.encode(series)))
                 pipe.expire(place, TTL[cell.step])
-                seen = last[cell.environment]
-                seen[model] = max(seen.get(model, 0), cell.at)
-        for environment, called in last.items():
-            newest = max(called.values())
-            for index, members in ((CALLED, called), (WRITERS, {boot: newest})):
-                pipe.zadd(f"{index}:{environment}", cast("Any", members), gt=True)
-                pipe.zremrangebyscore(f"{index}:{environment}", "-inf", newest - LONGEST)
-                pipe.expire(f"{index}:{environment}", LONGEST)
+                for index, member in ((CALLED, model), (WRITERS, writer)):
+                    seen = last[f"{index}:{cell.environment}"]
+                    seen[member] = max(seen.get(member, 0), cell.at)
+        for index, members in last.items():
+            pipe.zadd(index, cast("Any", members), gt=True)
+            pipe.zremrangebyscore(index, "-inf", max(members.values()) - LONGEST)
+            pipe.expire(index, LONGEST)
         pipe.execute()
+
+
+def _writer(boot: str, era: int) -> str:
+    """After its clock was set a gateway may come to the same seconds again, and must not write over itself."""
+    return f"{boot}-{era}" if era else boot
 
 
 def read(
@@ -108,7 +115,7 @@ def read(
     found = []
     for place, at, data in _held(redis, environment, start, end, step, model):
         for cell in _cells.decode(data):
-            cell.at, cell.step, cell.boot = at, step, place.boot
+            cell.at, cell.step, cell.boot = at, step, place.boot.partition("-")[0]
             found.append(cell)
     return sorted(found, key=lambda cell: (cell.at, cell.boot, cell.model, cell.arm))
 

@@ -155,6 +155,27 @@ def test_an_answer_that_comes_after_the_deadline_is_a_timeout_of_its_arm(gateway
     wait_for(counted)
 
 
+def test_who_is_turned_away_before_a_package_is_picked_is_counted_by_status_and_kind(gateway: GatewayProcess) -> None:
+    path = "/production/v1/models/eta:predict"
+    for _ in range(3):
+        post(gateway, path, instances(ROW))
+    post(gateway, path, instances(ROW), authorization="Bearer other-model")
+    post(gateway, path, instances(ROW), authorization="Bearer plain", content_type="text/csv")
+    post(gateway, "/production/v1/models/off:predict", instances(ROW), authorization="Bearer plain")
+    post(gateway, "/production/v1/models/no-such-model:predict", instances(ROW), authorization="Bearer plain")
+
+    def counted() -> dict[tuple[str, str], int]:
+        found: dict[tuple[str, str], int] = {}
+        for cell in cells.read(gateway.redis, "production", time.time() - 30, time.time() + 1):
+            for reason, number in ({} if cell.package else cell.errors).items():
+                assert (cell.starts, cell.completions, cell.refused) == (0, 0, sum(cell.errors.values()))
+                found[cell.model, reason] = found.get((cell.model, reason), 0) + number
+        return found
+
+    wanted = {("eta", "401 key"): 3, ("eta", "403 right"): 1, ("eta", "415 form"): 1, ("off", "503 off"): 1}
+    wait_for(lambda: (wanted | {("", "404 unknown"): 1}).items() <= counted().items(), 5)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [

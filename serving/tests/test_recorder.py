@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from serving.metrics import store
 from serving.metrics.histogram import TOP
-from serving.metrics.recorder import REFUSED, Call, Line, Pending, Recorder
+from serving.metrics.recorder import REFUSED, Call, Pending, Recorder
+from serving.metrics.series import Line
 from serving.metrics.tens import Tens
 from serving.tests.processes import Valkey
 

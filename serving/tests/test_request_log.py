@@ -44,7 +44,7 @@ class Logged:
     def take(self, share: float) -> Logged:
         """Log this share of the successes from now on."""
         self.log = RequestLog(self.writer, self.inside.live, share)
-        self._after = After(self.inside.recorder, (self.log,))
+        self._after = After(self.inside.recorder, self.inside.live, (self.log,))
         return self
 
     def ask(self, path: str, row: Any = ROW, key: str = SECRET, **headers: str) -> int:

@@ -24,6 +24,7 @@ from serving.gateway.config import Config
 from serving.gateway.granian import GranianServer
 from serving.gateway.messages import Reply, Request
 from serving.gateway.straight import StraightDoor
+from serving.gateway.world import Live
 from serving.metrics.recorder import Recorder
 
 FOLDER = Path(os.environ["MODEL_FOLDER"])
@@ -85,8 +86,8 @@ class StraightBare:
 async def main(kind: str, port: int) -> None:
     config = Config("bare", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
-        "granian": lambda: GranianServer(config, RsgiDoor(Ticks(), After(Recorder()))),  # type: ignore[arg-type]
-        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightBare(), After(Recorder()))),
+        "granian": lambda: GranianServer(config, RsgiDoor(Ticks(), After(Recorder(), Live()))),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightBare(), After(Recorder(), Live()))),
     }[kind]()
     await server.until_signal(made)
 

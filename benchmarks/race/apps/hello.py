@@ -15,6 +15,7 @@ from serving.gateway.config import Config
 from serving.gateway.granian import GranianServer
 from serving.gateway.messages import Reply, Request
 from serving.gateway.straight import StraightDoor
+from serving.gateway.world import Live
 from serving.metrics.recorder import Recorder
 
 TEXT = [("content-type", "text/plain")]
@@ -38,7 +39,7 @@ async def main(kind: str, port: int) -> None:
     config = Config("hello", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
         "granian": lambda: GranianServer(config, RsgiHello()),  # type: ignore[arg-type]
-        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightHello(), After(Recorder()))),  # type: ignore[arg-type]
+        "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightHello(), After(Recorder(), Live()))),  # type: ignore[arg-type]
     }[kind]()
     await server.until_signal(made)
 
