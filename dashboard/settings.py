@@ -46,6 +46,8 @@ GATEWAY_URLS = parse_urls(env_str("GATEWAY_URLS", ""))
 MLFLOW_MODEL = parse_model("MLFLOW_MODEL", env_str("MLFLOW_MODEL", ""))
 # The token with which gateways on other machines fetch packages; without one, none can.
 GATEWAY_TOKEN = env_secret("GATEWAY_TOKEN", None)
+# The token with which Prometheus reads the gateways' metrics.
+GATEWAY_METRICS_TOKEN = env_secret("GATEWAY_METRICS_TOKEN", SECRETS)
 # Where those gateways fetch them, such as `https://slipway.example.com/artefacts`; empty: from their own disk.
 ARTEFACT_URL = env_url("ARTEFACT_URL", "")
 

@@ -99,6 +99,7 @@ def gateway_environment(gateway: Gateway, ours: Mapping[str, str]) -> dict[str, 
         "GATEWAY_EXCEPT": ",".join(sorted(_named() - set(gateway.environments))) if others else "",
         "GATEWAY_DATA": str(settings.VAR / "gateway" / gateway.name),
         "GATEWAY_TOKEN": settings.GATEWAY_TOKEN,
+        "GATEWAY_METRICS_TOKEN": settings.GATEWAY_METRICS_TOKEN,
         "MLFLOW_MODEL": settings.MLFLOW_MODEL,
         "REDIS_URL": settings.REDIS_URL,
     }

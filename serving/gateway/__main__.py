@@ -27,6 +27,7 @@ from serving.gateway.journal import Journal
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
 from serving.gateway.request_log import RequestLog
+from serving.gateway.scrape import Scrape
 from serving.gateway.shares import Shares
 from serving.gateway.straight import StraightDoor
 from serving.gateway.strangers import Strangers
@@ -59,7 +60,9 @@ class Process:
         self.predictor, self.callers = Predictor(self.recorder), Callers(self.shares.gateways)
         self.strangers = Strangers(config.hops)
         model = config.mlflow_model
-        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, model, self.strangers)
+        counters = {"slipway_log_dropped_total": ("Lines that the log had to drop.", lambda: float(writer.dropped))}
+        scrape = Scrape(config, self.recorder, self.live, counters)
+        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, model, self.strangers, scrape)
         self.requests = RequestLog(writer, self.live, config.log_sample)
         self.after = After(self.recorder, self.live, (self.requests,))
         self.server, self._sweep_door = self._server()

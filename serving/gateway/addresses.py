@@ -47,6 +47,8 @@ def protocol(path: str) -> str | None:
 @lru_cache(maxsize=2048)
 def _read(path: str) -> Place | None:
     parts = unquote(path).removeprefix("/").split("/")
+    if parts == ["metrics"]:
+        return Place(None, "v2", "metrics")
     if parts[0] in MLFLOW_VERBS and parts[1:] in ([], [""]):
         return Place(None, "mlflow", MLFLOW_VERBS[parts[0]])
     if parts[0] not in PROTOCOLS and parts[1:] in ([], [""]) and parts[-1] == "":

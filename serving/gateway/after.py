@@ -14,7 +14,7 @@ from serving.metrics.series import Line
 # Sees every request with its reply; must neither wait nor raise.
 Observer = Callable[[Request, Reply], None]
 MOST_LINES = 4096
-PROBES = frozenset({"live", "ready", "model-ready"})
+PROBES = frozenset({"live", "ready", "model-ready", "alive", "ping", "metrics"})
 # Why a request was turned away, where the reply does not say it itself.
 KINDS = {
     400: "request",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -39,9 +40,11 @@ class Gateway:
         boot: str,
         mlflow_model: str = "",
         strangers: Strangers | None = None,
+        scrape: Callable[[Request], Awaitable[Reply]] | None = None,
     ) -> None:
         self._live, self._predictor, self._callers = live, predictor, callers
         self._mlflow_model, self._strangers = mlflow_model, strangers or Strangers()
+        self._scrape = scrape or _nothing
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
         self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
@@ -50,15 +53,15 @@ class Gateway:
         guard = held = None
         try:
             way = self._known(request) or self._find(request, self._live.world)
-            if isinstance(way, Reply):
-                reply = way
-            else:
+            if isinstance(way, Way):
                 way.trace.fresh, guard = True, way.guard
                 if guard is not None:
                     guard.enter(request.began)
                     held = guard
                 _check_form(request, way.door.FORMS)
                 reply = await self._predictor.predict(request, way, _pin(request, way.place, way.key))
+            else:
+                reply = way if isinstance(way, Reply) else await way
         except Problem as problem:
             reply = _say(request.path, problem)
         finally:
@@ -82,7 +85,7 @@ class Gateway:
         expires = None if way.key is None else way.key.expires
         return way if expires is None or expires > time.time() else None
 
-    def _find(self, request: Request, world: World) -> Way | Reply:
+    def _find(self, request: Request, world: World) -> Way | Reply | Awaitable[Reply]:
         """Return the way of a prediction, or the reply to anything else; raises Problem."""
         place = addresses.read(request.path)
         if place is None:
@@ -97,8 +100,8 @@ class Gateway:
             # MLflow's client asks without a key whether it is there; only of this model, which a setting names.
             live = _table(place, world)
             return _describe(place, live, _model(place, live, None))
-        if place.verb in ("live", "ready", "server", "alive"):
-            return _server(place, world)
+        if place.verb in ("live", "ready", "server", "alive", "metrics"):
+            return self._scrape(request) if place.verb == "metrics" else _server(place, world)
         live = _table(place, world)
         authorization = request.headers.get("authorization")
         key = self._identify(request, live, authorization)
@@ -140,6 +143,10 @@ class Gateway:
     def _request_id(self, request: Request) -> str:
         given = request.headers.get("x-request-id")
         return given if given and GOOD_ID.match(given) else next(self._ids)
+
+
+async def _nothing(request: Request) -> Reply:
+    raise Problem(404, "There is nothing at this address.")
 
 
 def _say(path: str, problem: Problem) -> Reply:

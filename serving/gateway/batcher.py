@@ -102,6 +102,9 @@ class Ticks:
     def __init__(self, model: Model) -> None:
         self._model, self._queue = model, deque[Waiting]()
 
+    def __len__(self) -> int:
+        return len(self._queue)
+
     def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
         """Return the answer to come; raises Busy."""
         loop = asyncio.get_running_loop()
@@ -130,6 +133,9 @@ class Flights:
         self._model, self._worker, self._queue = model, worker, deque[Waiting]()
         self._flying = False
         self._seconds = 0.0
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def ask(self, batch: Batch, call: Call, left: float) -> asyncio.Future[Answer]:
         """Return the answer to come, a TimeoutError after `left` seconds; raises Busy when it would come too late."""

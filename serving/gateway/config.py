@@ -12,6 +12,7 @@ from serving.gateway.writing import FORMS
 from serving.routing import NAME, RESERVED
 
 WRONG_SETTING = 78
+METRICS = ("token", "open", "off")
 SERVERS = ("uvicorn", "granian")
 MOST_HOPS = 10
 
@@ -40,6 +41,8 @@ class Config:
     hops: int = 0
     log: str = "text"
     log_sample: float = 0.0
+    metrics: str = "token"
+    metrics_token: str = ""
 
     @property
     def address(self) -> str:
@@ -74,6 +77,8 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         certificate=_certificate(environ.get("GATEWAY_TLS_CERT", ""), environ.get("GATEWAY_TLS_KEY", "")),
         hops=_hops(_whole("GATEWAY_TRUSTED_HOPS", environ.get("GATEWAY_TRUSTED_HOPS") or "0")),
         log=_one_of("GATEWAY_LOG", environ.get("GATEWAY_LOG") or "text", FORMS),
+        metrics=_one_of("GATEWAY_METRICS", environ.get("GATEWAY_METRICS") or "token", METRICS),
+        metrics_token=environ.get("GATEWAY_METRICS_TOKEN", ""),
         log_sample=_share("GATEWAY_LOG_SAMPLE", environ.get("GATEWAY_LOG_SAMPLE") or "0"),
     )
 

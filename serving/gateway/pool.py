@@ -58,6 +58,11 @@ class Package:
         """A quick package may hold up the event loop for as long as a call takes."""
         self._cost, self._quick = seconds, seconds <= TICK_SECONDS and self.runtime.inline
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for this package."""
+        return len(self._ticks) + len(self._flights)
+
     def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
         """Return the answer to come before the call's deadline; raises Busy, and TimeoutError when it has passed.
 

@@ -86,7 +86,7 @@ class StraightBare:
 async def main(kind: str, port: int) -> None:
     config = Config("bare", "127.0.0.1", port, ("production",), frozenset(), "unix://nowhere", Path("nowhere"))
     made = {
-        "granian": lambda: GranianServer(config, RsgiDoor(Ticks(), After(Recorder(), Live()))),  # type: ignore[arg-type]
+        "granian": lambda: GranianServer(config, RsgiDoor(Ticks())),  # type: ignore[arg-type]
         "uvicorn": lambda: server.UvicornServer(config, StraightDoor(StraightBare(), After(Recorder(), Live()))),
     }[kind]()
     await server.until_signal(made)
