@@ -109,11 +109,17 @@ def fetch(url: str, digest: str, into: Path, *, token: str = "", most: int = MOS
 
     `url` is a folder: file://, http:// or https:// (then with `token` as bearer). What is there and whole is kept.
     """
+    return fetch_verified(url, digest, into, token=token, most=most)[0]
+
+
+def fetch_verified(
+    url: str, digest: str, into: Path, *, token: str = "", most: int = MOST_BYTES
+) -> tuple[Path, Manifest]:
+    """Do what `fetch` does, and return the manifest too: every byte has been compared with it."""
     target = folder_of(into, digest)
     if target.is_dir():
         try:
-            verify(target, digest)
-            return target
+            return target, verify(target, digest)
         except ArtefactError:
             shutil.rmtree(target)
     with _draft(into) as draft:
@@ -123,9 +129,9 @@ def fetch(url: str, digest: str, into: Path, *, token: str = "", most: int = MOS
             raise ArtefactError(f"The artefact is larger than the {most} bytes that are allowed here.")
         for file in manifest.files:
             _get(url, file.path, draft, token, file.size)
-        verify(draft, digest)
+        manifest = verify(draft, digest)
         _publish(draft, target)
-    return target
+    return target, manifest
 
 
 def _manifest(data: bytes, digest: str) -> Manifest:

@@ -239,6 +239,8 @@ class Follower:
         self._live.world = self._live.world.with_table(live)
         log.info("%s: generation %d is live%s.", name, generation, " in part" if status.failed else "")
         self._adopted()
+        for package in {id(each): each for route in live.routes.values() for each in route.packages.values()}.values():
+            package.decoder.complete()
 
     def _keep(self, live: LiveTable, status: Status) -> None:
         """A full disk costs the next start its newest table; what is published now is served all the same."""

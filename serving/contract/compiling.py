@@ -44,16 +44,19 @@ def tensor(field: Field) -> Any:
     return kind
 
 
-def rows(fields: Sequence[Field]) -> tuple[type[msgspec.Struct], type[msgspec.Struct]]:
-    """Return the types of a row sent as an object and of one sent as a plain list, in the order of the fields.
-
-    A field left out is UNSET, and one sent as null is None.
-    """
-    members = [_member(f"c{i}", field) for i, field in enumerate(fields)]
+def by_name(fields: Sequence[Field]) -> type[msgspec.Struct]:
+    """Return the type of a row sent as an object; a field left out is UNSET, and one sent as null is None."""
     names = {f"c{i}": field.name for i, field in enumerate(fields)}
-    by_name = msgspec.defstruct("Row", members, rename=names, forbid_unknown_fields=True, kw_only=True)
-    by_place = msgspec.defstruct("Values", _trailing(members), array_like=True, forbid_unknown_fields=True)
-    return by_name, by_place
+    return msgspec.defstruct("Row", _members(fields), rename=names, forbid_unknown_fields=True, kw_only=True)
+
+
+def by_place(fields: Sequence[Field]) -> type[msgspec.Struct]:
+    """Return the type of a row sent as a plain list, in the order of the fields; what is left out is UNSET."""
+    return msgspec.defstruct("Values", _trailing(_members(fields)), array_like=True, forbid_unknown_fields=True)
+
+
+def _members(fields: Sequence[Field]) -> list[tuple[Any, ...]]:
+    return [_member(f"c{i}", field) for i, field in enumerate(fields)]
 
 
 def _member(name: str, field: Field) -> tuple[Any, ...]:
@@ -67,10 +70,14 @@ def _trailing(members: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [member[:2] if i < last_required else member for i, member in enumerate(members)]
 
 
-def envelopes(fields: Sequence[Field]) -> tuple[Any, Any]:
-    """Return the types of a V1 request, `{"instances": [row, …]}`: all rows objects, or all rows lists."""
-    by_name, by_place = rows(fields)
-    return _envelope(by_name), _envelope(by_place if fields[0].shape is None else tensor(fields[0]))
+def named(fields: Sequence[Field]) -> Any:
+    """Return the type of a V1 request, `{"instances": [row, …]}`, whose rows are all objects."""
+    return _envelope(by_name(fields))
+
+
+def plain(fields: Sequence[Field]) -> Any:
+    """Return the type of a V1 request whose rows are all lists."""
+    return _envelope(by_place(fields) if fields[0].shape is None else tensor(fields[0]))
 
 
 def _envelope(row: Any) -> Any:

@@ -21,17 +21,32 @@ from serving.contract.tensors import Request
 
 
 class Decoder:
-    """The compiled signature. Its methods raise ContractError, and accept nothing that the signature does not."""
+    """The compiled signature. Its methods raise ContractError, and accept nothing that the signature does not.
+
+    What the rows of a warm call need is compiled at once, the rest by `complete`, or when it is first asked for.
+    """
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature.check()
         self.fields = signature.inputs
-        self._named, self._plain = map(msgspec.json.Decoder, compiling.envelopes(self.fields))
+        self._named = msgspec.json.Decoder(compiling.named(self.fields))
         self._layout = Layout(self.fields)
-        self._v2 = tensors.TensorDecoder(self.fields, self._layout)
         self._optional = any(not field.required for field in self.fields)
         self._unnamed = self.signature.tensor is not None and not self.signature.tensor.named
         self._texts = [i for i, field in enumerate(self.fields) if field.type == "string"]
+        self._numbers = not (self._optional or self._texts or self.signature.tensor)
+
+    def complete(self) -> None:
+        """Compile what requests of any form need, except MLflow's."""
+        _ = self._plain, self._v2
+
+    @cached_property
+    def _plain(self) -> Any:
+        return msgspec.json.Decoder(compiling.plain(self.fields))
+
+    @cached_property
+    def _v2(self) -> tensors.TensorDecoder:
+        return tensors.TensorDecoder(self.fields, self._layout)
 
     def decode_v1(self, body: bytes) -> Batch:
         """Read `{"instances": [row, …]}`; rows are all objects or all plain lists, MOST_ROWS at most."""
@@ -84,7 +99,10 @@ class Decoder:
         return self._read(msgspec.json.encode({"instances": plain}), math.inf)
 
     def _columns(self, instances: list[Any], body: bytes, *, named: bool) -> Batch:
-        rows = [msgspec.structs.astuple(instance) for instance in instances]
+        rows = list(map(msgspec.structs.astuple, instances))
+        if self._numbers:
+            self._refuse_doubled(body, 2 + 2 * len(rows) * len(self.fields) * named)
+            return Batch(len(rows), None, self._layout, rows)
         # A field left out is UNSET, so that a null that was sent still explains the name before it.
         gaps = sum(row.count(UNSET) for row in rows) if self._optional else 0
         names = len(rows) * len(self.fields) - gaps if named else 0

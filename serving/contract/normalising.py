@@ -102,7 +102,7 @@ class Normaliser:
     def __init__(self, fields: Sequence[Field], layout: Layout) -> None:
         self._fields, self._layout = fields, layout
         self._tensor = fields[0] if fields[0].shape is not None else None
-        row = compiling.rows(fields)[1] if self._tensor is None else compiling.tensor(fields[0])
+        row = compiling.by_place(fields) if self._tensor is None else compiling.tensor(fields[0])
         self._rows: Any = list[row]  # type: ignore[valid-type]
 
     def batch(self, rows: Rows, *, clean: bool = True) -> Batch:

@@ -166,8 +166,7 @@ class Pool:
 
     def _load(self, target: Target) -> Package:
         with self._journal.loading(target.digest):
-            folder = artefacts.fetch(target.url, target.artefact, self._folder, token=self._token)
-            manifest = artefacts.verify(folder, target.artefact)
+            folder, manifest = artefacts.fetch_verified(target.url, target.artefact, self._folder, token=self._token)
             if manifest.package != target.digest:
                 raise ModelError("The artefact was made from another package.")
             signature = runtimes.read_signature(folder)
