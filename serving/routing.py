@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
 Arm = Literal["stable", "candidate", "control", "previous"]
 RESERVED = frozenset({"v1", "v2", "mlflow", "metrics", "stream", "edge", "api"})
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -59,31 +60,36 @@ class Route:
         return next((target for target in self.targets if target.arm == "stable"), None)
 
     @cached_property
-    def _shares(self) -> tuple[tuple[float, Target, str], ...]:
-        """Upper edges in [0, 1] with the target and the arm's label, in the order of PICK_ORDER."""
+    def shares(self) -> tuple[tuple[float, tuple[Target, str]], ...]:
+        """Upper edges in [0, 1] with the target and the arm's label, in the order of PICK_ORDER; none if off."""
         live = sorted((t for t in self.targets if t.weight > 0), key=lambda t: PICK_ORDER[t.arm])
         judged = any(target.arm in ("candidate", "control") for target in live)
         return tuple(_edges(live, 0.0 if judged else self.control))
 
     def pick(self, u: float) -> tuple[Target, str]:
         """Return the target and the arm it counts under, for `u` in [0, 1); raises LookupError if off."""
-        for edge, target, arm in self._shares:
-            if u < edge:
-                return target, arm
         if self.off:
             raise LookupError(f"{self.model} is switched off")
-        return self._shares[-1][1:]
+        return pick(self.shares, u)
 
 
-def _edges(live: list[Target], control: float) -> Iterator[tuple[float, Target, str]]:
+def pick(shares: Sequence[tuple[float, T]], u: float) -> T:
+    """Return whose share of [0, 1) holds `u`; shares come with their upper edges, of which the last may be rounded."""
+    for edge, found in shares:
+        if u < edge:
+            return found
+    return shares[-1][1]
+
+
+def _edges(live: list[Target], control: float) -> Iterator[tuple[float, tuple[Target, str]]]:
     """With nothing to compare, the first part of stable's share is labelled `control`: the A/A history of the judge."""
     at = 0.0
     for target in live:
         share = target.weight / 100.0
         if target.arm == "stable" and control > 0:
-            yield at + share * control, target, "control"
+            yield at + share * control, (target, "control")
         at += share
-        yield at, target, target.arm
+        yield at, (target, target.arm)
 
 
 @dataclass(frozen=True)

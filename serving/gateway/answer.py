@@ -7,24 +7,23 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
-from serving.gateway import addresses, cors, keys, protocols, tracing, unpacking
+from serving.gateway import addresses, cors, keys, protocols, questions, tracing, unpacking
 from serving.gateway.addresses import Place
 from serving.gateway.callers import Callers
+from serving.gateway.guard import Guard
 from serving.gateway.guard import guard as guard_of
-from serving.gateway.messages import Problem, Reply, Request, value
-from serving.gateway.predicting import Predictor, Way, pinned
-from serving.gateway.protocols import PROTOCOLS, mlflow, openapi
+from serving.gateway.messages import Problem, Reply, Request
+from serving.gateway.predicting import Predictor
+from serving.gateway.protocols import PROTOCOLS
 from serving.gateway.strangers import Strangers
+from serving.gateway.ways import Way
 from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
-VERSION = "0.1.0"
-RETRY, LATER = ("retry-after", "1"), ("retry-after", "5")
 MOST_WAYS = 4096
-EXTENSIONS = ["binary_tensor_data"]
+REQUEST_ID = "x-request-id"
 CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
 
@@ -67,12 +66,45 @@ class Gateway:
         finally:
             if held is not None:
                 held.leave()
+        return self._signed(request, guard, reply)
+
+    def straight(self, request: Request, then: Callable[[Reply], object]) -> bool:
+        """Give `then` what `answer` would return, without a coroutine; False where it takes one.
+
+        For requests with no header that asks for more than the prediction.
+        """
+        way = self._known(request)
+        if way is None or not way.plain or not way.door.inline(request):
+            return False
+        way.trace.fresh, guard = True, way.guard
+        ended = partial(self._ended, request, guard, then)
+        try:
+            if guard is not None:
+                guard.enter(request.began)
+        except Problem as problem:
+            then(self._signed(request, guard, _say(request.path, problem)))
+            return True
+        try:
+            _check_form(request, way.door.FORMS)
+            self._predictor.begin(request, way, ended)
+        except Problem as problem:
+            ended(_say(request.path, problem))
+        return True
+
+    def _ended(self, request: Request, guard: Guard | None, then: Callable[[Reply], object], reply: Reply) -> None:
         if guard is not None:
-            # What an answer to a caller with limits carries, a refusal carries too.
-            reply.headers += guard.headers(request.headers.get("origin"))
-        reply.headers.append(("x-request-id", self._request_id(request)))
+            guard.leave()
+            reply.own += guard.headers(request.headers.get("origin"))
+        reply.own.append((REQUEST_ID, next(self._ids)))
+        then(reply)
+
+    def _signed(self, request: Request, guard: Guard | None, reply: Reply) -> Reply:
+        """Add what every reply carries; what an answer to a caller with limits carries, a refusal carries too."""
+        if guard is not None:
+            reply.own += guard.headers(request.headers.get("origin"))
+        reply.own.append((REQUEST_ID, self._request_id(request)))
         if (parent := request.headers.get("traceparent")) is not None:
-            reply.headers += tracing.answer(parent)
+            reply.own += tracing.answer(parent)
         return reply
 
     def _known(self, request: Request) -> Way | None:
@@ -98,11 +130,11 @@ class Gateway:
         _check_method(request.method, place.method)
         if at_root and place.method == "GET":
             # MLflow's client asks without a key whether it is there; only of this model, which a setting names.
-            live = _table(place, world)
-            return _describe(place, live, _model(place, live, None))
+            live = questions.table(place, world)
+            return questions.describe(place, live, questions.model(place, live, None))
         if place.verb in ("live", "ready", "server", "alive", "metrics"):
-            return self._scrape(request) if place.verb == "metrics" else _server(place, world)
-        live = _table(place, world)
+            return self._scrape(request) if place.verb == "metrics" else questions.server(place, world)
+        live = questions.table(place, world)
         authorization = request.headers.get("authorization")
         key = self._identify(request, live, authorization)
         try:
@@ -111,12 +143,17 @@ class Gateway:
             problem.headers += cors.headers(key, request.headers.get("origin"))
             raise
         if isinstance(found, Reply):
-            found.headers += cors.headers(key, request.headers.get("origin"))
+            found.own += cors.headers(key, request.headers.get("origin"))
             return found
-        trace, limiter = self._callers.trace(live, key), self._callers.limiter(live, key)
-        way = Way(place, PROTOCOLS[place.protocol], live, found, key, trace, guard_of(limiter, key))
+        way = self._way(place, live, found, key)
         self._keep(request.path, authorization, way)
         return way
+
+    def _way(self, place: Place, live: LiveTable, found: LiveRoute, key: Key | None) -> Way:
+        trace, guard = self._callers.trace(live, key), guard_of(self._callers.limiter(live, key), key)
+        choices = found.choices(live.table.environment, place.protocol)
+        plain = place.version is None and not found.route.sticky
+        return Way(place, PROTOCOLS[place.protocol], live, found, key, trace, guard, choices, plain)
 
     def _identify(self, request: Request, live: LiveTable, authorization: str | None) -> Key | None:
         try:
@@ -131,8 +168,8 @@ class Gateway:
         if place.verb == "models":
             names = [name for name in live.routes if keys.may_use(key, name)]
             return PROTOCOLS[place.protocol].models(live, names)
-        found = _model(place, live, key)
-        return _describe(place, live, found) if place.method == "GET" else found
+        found = questions.model(place, live, key)
+        return questions.describe(place, live, found) if place.method == "GET" else found
 
     def _keep(self, path: str, authorization: str | None, way: Way) -> None:
         """Only what was found is kept, so that strangers cannot fill it; a flood of good keys starts it afresh."""
@@ -141,7 +178,7 @@ class Gateway:
         self._ways[path, authorization] = way
 
     def _request_id(self, request: Request) -> str:
-        given = request.headers.get("x-request-id")
+        given = request.headers.get(REQUEST_ID)
         return given if given and GOOD_ID.match(given) else next(self._ids)
 
 
@@ -163,15 +200,6 @@ def _named(place: Place, model: str) -> Place:
         raise Problem(404, f"{words}/<environment>/mlflow/<model>/invocations.")
     environment, _, name = model.rpartition("/")
     return replace(place, environment=environment or None, model=name)
-
-
-def _model(place: Place, live: LiveTable, key: Key | None) -> LiveRoute:
-    if not keys.may_use(key, place.model):
-        raise Problem(403, "This API key is not for this model.")
-    found = live.routes.get(place.model)
-    if found is None:
-        raise Problem(404, f"There is no model of this name in {live.table.environment}.")
-    return found
 
 
 def _check_method(method: str, wanted: str) -> None:
@@ -199,63 +227,6 @@ def _check_form(request: Request, forms: frozenset[str]) -> None:
         raise Problem(415, "The body must be UTF-8, whatever the content type says.")
     if (coding := request.headers.get("content-encoding")) is not None:
         request.coding = unpacking.coding(coding)
-
-
-def _table(place: Place, world: World) -> LiveTable:
-    """Return the environment's table; raises Problem 404 where it is not served, 503 while it is not loaded."""
-    environment = place.environment or world.default
-    live = world.tables.get(environment or "")
-    if live is not None:
-        return live
-    if not world.ready and not world.served:
-        raise Problem(503, "The gateway is starting; try again in a second.", [RETRY], "loading")
-    if environment in world.waiting:
-        raise Problem(503, f"What was released to {environment} is not loaded here yet; try again.", [LATER], "loading")
-    if environment in world.served:
-        raise Problem(404, f"Nothing has been released to {environment} yet.")
-    here = ", ".join(world.served) or "none yet"
-    raise Problem(404, f"This gateway does not serve that environment; it serves: {here}.")
-
-
-def _server(place: Place, world: World) -> Reply:
-    if place.environment is not None and place.environment not in world.served:
-        raise Problem(404, f"This gateway does not serve that environment; it serves: {', '.join(world.served)}.")
-    if place.verb == "server":
-        return value({"name": "slipway", "version": VERSION, "extensions": EXTENSIONS})
-    if place.verb == "alive":
-        return value({"status": "alive"})
-    ready = world.ready and place.environment not in world.waiting
-    if place.verb == "live":
-        return value({"live": True, "ready": ready})
-    said: dict[str, Any] = {"live": True, "ready": True} | _cut_off(world)
-    if not ready:
-        names = ", ".join(sorted(world.waiting))
-        words = f"What was released to {names} is not loaded here yet." if names else "The gateway is starting."
-        raise Problem(503, " ".join([words, *_cut_off(world).values()]), [RETRY])
-    return value(said)
-
-
-def _cut_off(world: World) -> dict[str, str]:
-    """A gateway without Redis answers as before, and says that it may not know of the newest changes."""
-    if world.cut_off is None:
-        return {}
-    since = datetime.fromtimestamp(world.cut_off, UTC).isoformat(timespec="seconds")
-    return {"warning": f"Redis is away since {since}: routes, keys and limits are as they were then."}
-
-
-def _describe(place: Place, live: LiveTable, found: LiveRoute) -> Reply:
-    target = pinned(found, place.model, place.version) if place.version is not None else None
-    if place.verb == "openapi":
-        return openapi.document(place, live, found, target)
-    if place.verb == "version":
-        return mlflow.version()
-    if place.verb != "model-ready":
-        return PROTOCOLS[place.protocol].model(found, target)
-    if target is None and (found.lost or found.route.off):
-        raise Problem(
-            503, f"{place.model} is {'not loaded here' if found.lost else 'switched off'} at the moment.", [LATER]
-        )
-    return value({"name": place.model, "ready": True})
 
 
 def _pin(request: Request, place: Place, key: Key | None) -> str | None:

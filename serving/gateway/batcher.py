@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections import deque
@@ -15,11 +16,14 @@ from serving.metrics.recorder import Call
 from serving.runtimes import Answer, ModelDied
 
 # A call on the event loop holds up everybody else for as long as it takes, one in the worker thread only its own model.
-TICK_ROWS, FLIGHT_ROWS = 32, 64
+TICK_ROWS, FLIGHT_ROWS = 64, 64
 MOST_WAITING = 512
+log = logging.getLogger("slipway.gateway")
 SMOOTH = 0.2
 
 Model = Callable[[Batch], Answer]
+# Takes the answer or the failure of one request; must not raise.
+Then = Callable[[Answer | Exception], None]
 
 
 class Busy(Exception):
@@ -32,13 +36,21 @@ class Busy(Exception):
 
 @dataclass(slots=True)
 class Waiting:
-    """One request in the queue since `at` (monotonic)."""
+    """One request in the queue since `at` (monotonic); `then` is None once it has its answer or failure."""
 
     batch: Batch
     call: Call
-    future: asyncio.Future[Answer]
+    then: Then | None
     at: float
     timer: asyncio.TimerHandle | None = None
+
+    def give(self, found: Answer | Exception) -> None:
+        """Hand over what became of it; what comes second, after a deadline, is dropped."""
+        then, self.then = self.then, None
+        if self.timer is not None:
+            self.timer.cancel()
+        if then is not None:
+            then(found)
 
 
 def take(queue: deque[Waiting], rows: int) -> list[Waiting]:
@@ -46,7 +58,7 @@ def take(queue: deque[Waiting], rows: int) -> list[Waiting]:
     group: list[Waiting] = []
     while queue and (not group or rows >= queue[0].batch.rows):
         waiting = queue.popleft()
-        if not waiting.future.done():
+        if waiting.then is not None:
             group.append(waiting)
             rows -= waiting.batch.rows
     return group
@@ -84,40 +96,35 @@ def _parts(answer: Answer, batches: Sequence[Batch]) -> Sequence[Answer]:
 
 def settle(group: Sequence[Waiting], found: Sequence[Answer | Exception], began: float, ended: float) -> None:
     """Give every request its own answer or failure, and note how long it waited and how long the model took."""
+    seconds = ended - began
     for waiting, answer in zip(group, found, strict=True):
-        waiting.call.queued, waiting.call.computed = began - waiting.at, ended - began
-        if waiting.timer is not None:
-            waiting.timer.cancel()
-        if waiting.future.done():
-            continue
-        if isinstance(answer, Exception):
-            waiting.future.set_exception(answer)
-        else:
-            waiting.future.set_result(answer)
+        waiting.call.queued, waiting.call.computed = began - waiting.at, seconds
+        try:
+            waiting.give(answer)
+        except Exception:
+            # Those who shared the call must have their answers all the same.
+            log.exception("An answer could not be handed over.")
 
 
 class Ticks:
-    """For a cheap model: what arrives in one turn of the event loop shares one call on the loop."""
+    """For a cheap model: what arrives in one turn of the event loop shares one call on the loop, of so many `rows`."""
 
     def __init__(self, model: Model) -> None:
-        self._model, self._queue = model, deque[Waiting]()
+        self.rows, self._model, self._queue = TICK_ROWS, model, deque[Waiting]()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
-        """Return the answer to come; raises Busy."""
-        loop = asyncio.get_running_loop()
+    def ask(self, batch: Batch, call: Call, then: Then) -> None:
+        """Give the answer to `then`, later; raises Busy."""
         if not self._queue:
-            loop.call_soon(self._tick)
+            asyncio.get_running_loop().call_soon(self._tick)
         elif len(self._queue) >= MOST_WAITING:
             raise Busy(1)
-        future: asyncio.Future[Answer] = loop.create_future()
-        self._queue.append(Waiting(batch, call, future, time.monotonic()))
-        return future
+        self._queue.append(Waiting(batch, call, then, time.monotonic()))
 
     def _tick(self) -> None:
-        group = take(self._queue, TICK_ROWS)
+        group = take(self._queue, self.rows)
         if self._queue:
             asyncio.get_running_loop().call_soon(self._tick)
         if group:
@@ -137,17 +144,15 @@ class Flights:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def ask(self, batch: Batch, call: Call, left: float) -> asyncio.Future[Answer]:
-        """Return the answer to come, a TimeoutError after `left` seconds; raises Busy when it would come too late."""
+    def ask(self, batch: Batch, call: Call, left: float, then: Then) -> None:
+        """Give the answer to `then`, a TimeoutError after `left` seconds; raises Busy when it would come too late."""
         self.check(left)
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-        waiting = Waiting(batch, call, future, time.monotonic())
-        waiting.timer = loop.call_later(max(0.0, left), _expire, future)
+        waiting = Waiting(batch, call, then, time.monotonic())
+        waiting.timer = loop.call_later(max(0.0, left), _expire, waiting)
         self._queue.append(waiting)
         if not self._flying:
             self._start(loop)
-        return future
 
     def check(self, left: float) -> None:
         """Raise Busy when a request that came now would wait longer than `left` seconds, or the queue is full."""
@@ -180,6 +185,5 @@ class Flights:
         settle(group, found, began, ended)
 
 
-def _expire(future: asyncio.Future[Answer]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+def _expire(waiting: Waiting) -> None:
+    waiting.give(TimeoutError())

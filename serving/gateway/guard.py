@@ -6,17 +6,19 @@ import math
 from dataclasses import dataclass
 
 from serving.gateway import cors
-from serving.gateway.limits import Limiter, Refusal
+from serving.gateway.limits import Bucket, Limiter, Refusal
 from serving.gateway.messages import Header, Problem
 from serving.routing import Key
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Either may be missing: `limiter`, or a key with origins."""
+    """Either may be missing: `limiter`, or a key with origins. `rate` is the key's, with the header that says it."""
 
     limiter: Limiter | None
     key: Key | None
+    rate: tuple[Bucket, Header] | None
+    pages: bool
 
     def enter(self, now: float) -> None:
         """Let a request in, which calls `leave` at its end; raises Problem 429 for one over a limit."""
@@ -30,10 +32,10 @@ class Guard:
 
     def headers(self, origin: str | None) -> list[Header]:
         """Return what every answer to this caller carries: what is left of the key's rate, and who may read it."""
-        found = cors.headers(self.key, origin)
-        rate = self.limiter.rate if self.limiter is not None else None
-        if rate is not None:
-            found += [policy("key", rate.limit), ("ratelimit", f'"key";r={rate.left};t=1')]
+        found = cors.headers(self.key, origin) if self.pages else []
+        if self.rate is not None:
+            bucket, named = self.rate
+            found += [named, ("ratelimit", f'"key";r={bucket.left};t=1')]
         return found
 
 
@@ -54,4 +56,7 @@ def _over(refusal: Refusal) -> list[Header]:
 def guard(limiter: Limiter | None, key: Key | None) -> Guard | None:
     """Return the guard of a caller, None for one that needs none."""
     origins = key is not None and bool(key.origins)
-    return Guard(limiter, key) if limiter is not None or origins else None
+    if limiter is None and not origins:
+        return None
+    rate = None if limiter is None else limiter.rate
+    return Guard(limiter, key, None if rate is None else (rate, policy("key", rate.limit)), origins)

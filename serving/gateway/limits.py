@@ -19,17 +19,17 @@ SMOOTH = 10
 class Bucket:
     """Requests a second, at this gateway: one token each, filled at `share` (0 to 1) of `limit`."""
 
-    __slots__ = ("_at", "_since", "_tokens", "asked", "limit", "share", "use")
+    __slots__ = ("_at", "_most", "_rate", "_since", "_tokens", "asked", "limit", "share", "use")
 
     def __init__(self, limit: float, share: float, now: float) -> None:
-        self.limit, self.share, self.asked, self.use = limit, share, 0, 0.0
+        self.asked, self.use = 0, 0.0
         self._at = self._since = now
-        self._tokens = self.most
+        self._set(limit, share)
+        self._tokens = self._most
 
-    @property
-    def most(self) -> float:
-        """How many tokens it holds."""
-        return 1.0 + BURST_SECONDS * self.limit * self.share
+    def _set(self, limit: float, share: float) -> None:
+        self.limit, self.share, self._rate = limit, share, limit * share
+        self._most = 1.0 + BURST_SECONDS * self._rate
 
     @property
     def left(self) -> int:
@@ -40,7 +40,7 @@ class Bucket:
         """Count a wish; return the seconds until it can be granted, 0.0 for at once: then `take` it."""
         self.asked += 1
         self._fill(now)
-        return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / (self.limit * self.share)
+        return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self._rate
 
     def take(self) -> None:
         """Spend the token that `wait` has found."""
@@ -49,8 +49,8 @@ class Bucket:
     def resize(self, limit: float, share: float, now: float) -> None:
         """Go on with another limit or share; what is in it stays, as far as it fits."""
         self._fill(now)
-        self.limit, self.share = limit, share
-        self._tokens = min(self._tokens, self.most)
+        self._set(limit, share)
+        self._tokens = min(self._tokens, self._most)
 
     def measure(self, now: float) -> float:
         """Return how many requests a second are asked here, granted or not; called about once a second."""
@@ -60,9 +60,11 @@ class Bucket:
         return self.use
 
     def _fill(self, now: float) -> None:
-        """A clock that stands still or goes back adds nothing."""
-        self._tokens = min(self.most, self._tokens + max(0.0, now - self._at) * self.limit * self.share)
-        self._at = now
+        """A moment that was counted already adds nothing."""
+        if now > self._at:
+            filled = self._tokens + (now - self._at) * self._rate
+            self._tokens = filled if filled < self._most else self._most
+            self._at = now
 
 
 class Places:

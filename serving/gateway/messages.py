@@ -36,18 +36,40 @@ class Request:
     source: Any = None
 
 
+class Lines:
+    """Headers that many replies share, also as they go over the wire."""
+
+    __slots__ = ("pairs", "wire")
+
+    def __init__(self, *pairs: Header) -> None:
+        self.pairs, self.wire = pairs, on_the_wire(pairs)
+
+
+def on_the_wire(pairs: Iterable[Header]) -> str:
+    return "".join([f"{name}: {text}\r\n" for name, text in pairs])
+
+
+NONE = Lines()
+
+
 @dataclass(slots=True)
 class Reply:
-    """`call` is the request's open count, finished once the reply has been handed over.
+    """`own` are headers of this reply alone, `shared` those of all that came from where it comes from.
 
-    `kind` says in a word why a request got no further, where the status alone does not.
+    `call` is the request's open count, finished once the reply has been handed over. `kind` says in a word why a
+    request got no further, where the status alone does not.
     """
 
     status: int
     body: bytes
-    headers: list[Header] = field(default_factory=list)
+    own: list[Header] = field(default_factory=list)
     call: Call | None = None
     kind: str = ""
+    shared: Lines = NONE
+
+    @property
+    def headers(self) -> list[Header]:
+        return [*self.own, *self.shared.pairs]
 
 
 class Problem(Exception):

@@ -15,7 +15,7 @@ import numpy as np
 from serving import artefacts, runtimes
 from serving.artefacts import EXAMPLE, Manifest
 from serving.contract import Batch, Decoder, Signature
-from serving.gateway.batcher import TICK_ROWS, Busy, Flights, Ticks
+from serving.gateway.batcher import TICK_ROWS, Busy, Flights, Then, Ticks
 from serving.gateway.journal import Journal
 from serving.gateway.messages import Request
 from serving.metrics.recorder import Call
@@ -24,7 +24,8 @@ from serving.runtimes import Answer, ModelError, Runtime
 from serving.runtimes.apart import Apart, Nursery
 
 # Above this a call would hold up every other request of the event loop, so it gets a thread.
-TICK_SECONDS, INLINE_BODY = 0.0003, 64 * 1024
+# `LONGEST_TICK` is what a call of many rows may take if each costs what a call of one does; most cost far less.
+TICK_SECONDS, LONGEST_TICK, INLINE_BODY = 0.0003, 0.01, 64 * 1024
 MOST_READING = 16
 LINGER_SECONDS = 2.0
 WARM_CALLS = 5
@@ -39,7 +40,6 @@ class Package:
 
     def __init__(self, manifest: Manifest, decoder: Decoder, runtime: Runtime, journal: Journal) -> None:
         self.manifest, self.decoder, self.runtime = manifest, decoder, runtime
-        self.busy, self.cost = 0, 0.0
         self.sample: Answer | None = None
         self.outputs: Any = None
         self._journal, self._slot = journal, journal.slot(manifest.package)
@@ -48,6 +48,7 @@ class Package:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"reading-{manifest.package[7:15]}")
         self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
         self._reading = 0
+        self.busy, self.cost = 0, 0.0
 
     @property
     def cost(self) -> float:
@@ -57,22 +58,24 @@ class Package:
     def cost(self, seconds: float) -> None:
         """A quick package may hold up the event loop for as long as a call takes."""
         self._cost, self._quick = seconds, seconds <= TICK_SECONDS and self.runtime.inline
+        self._ticks.rows = int(LONGEST_TICK / max(seconds, LONGEST_TICK / TICK_ROWS))
 
     @property
     def waiting(self) -> int:
         """How many requests wait for this package."""
         return len(self._ticks) + len(self._flights)
 
-    def ask(self, batch: Batch, call: Call) -> asyncio.Future[Answer]:
-        """Return the answer to come before the call's deadline; raises Busy, and TimeoutError when it has passed.
+    def ask(self, batch: Batch, call: Call, then: Then) -> None:
+        """Give `then` the answer, what the model raises, or TimeoutError at the call's deadline.
 
-        What the model raises comes out of it.
+        Raises Busy, and TimeoutError when the deadline has passed.
         """
         if (left := call.left()) <= 0:
             raise TimeoutError
-        if self._quick and batch.rows <= TICK_ROWS:
-            return self._ticks.ask(batch, call)
-        return self._flights.ask(batch, call, left)
+        if self._quick and batch.rows <= self._ticks.rows:
+            self._ticks.ask(batch, call, then)
+        else:
+            self._flights.ask(batch, call, left, then)
 
     def check(self, call: Call) -> None:
         """Raise Busy or TimeoutError when this call could not be answered in time: before its body costs anything."""

@@ -6,15 +6,15 @@ from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serving.gateway.messages import Reply
+from serving.gateway.messages import Reply, on_the_wire
 
 
-def on_the_wire(reply: Reply, method: str, keep: bool) -> bytes:
+def wired(reply: Reply, method: str, keep: bool) -> bytes:
     """Return status line, headers and body; `keep` is whether the connection stays open."""
-    lines = "".join([f"{name}: {text}\r\n" for name, text in reply.headers])
     length = "" if reply.status == 204 else f"content-length: {len(reply.body)}\r\n"
     end = "\r\n" if keep else "connection: close\r\n\r\n"
-    head = STATUS_LINE[reply.status] + (lines + length + end).encode("latin-1")
+    lines = f"{on_the_wire(reply.own)}{reply.shared.wire}{length}{end}"
+    head = STATUS_LINE[reply.status] + lines.encode("latin-1")
     return head if method == "HEAD" else head + reply.body
 
 

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.gateway.after import After
 from serving.gateway.answer import Gateway
+from serving.gateway.heads import END, Head, Heads
 from serving.gateway.messages import Reply, Request, error
 from serving.gateway.pool import INLINE_BODY
 from serving.gateway.reading import (
@@ -32,7 +33,7 @@ from serving.gateway.reading import (
     too_slow,
     unanswered,
 )
-from serving.gateway.replies import on_the_wire, path_of
+from serving.gateway.replies import path_of, wired
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 log = logging.getLogger("slipway.gateway")
@@ -65,6 +66,7 @@ class StraightDoor:
     def __init__(self, gateway: Gateway, after: After, most: int = MOST_BODY) -> None:
         self.gateway, self.after, self.most = gateway, after.reply, most
         self.connections: set[StraightHttp] = set()
+        self.heads = Heads()
 
     def connect(self, *arguments: Any, **named: Any) -> StraightHttp:
         """Return the protocol of a new connection, for uvicorn."""
@@ -87,6 +89,10 @@ class StraightHttp(HttpToolsProtocol):
         self._fields: dict[str, str] = {}
         self._chunks: list[bytes] = []
         self._size, self._in_head, self._sending, self._refused = 0, False, False, False
+        self._known = Exchange("POST", "", {}, b"", True)
+        self._hand_over_known = partial(self._hand_over, self._known)
+        # What came in one piece while nothing else was under way.
+        self._whole = b""
         self.until = time.monotonic() + IDLE_SECONDS
 
     def connection_made(self, transport: Any) -> None:
@@ -101,6 +107,15 @@ class StraightHttp(HttpToolsProtocol):
     # A request comes in.
 
     def data_received(self, data: bytes) -> None:
+        if self._sending or self._refused or self._waiting or not self._free():
+            self._whole = b""
+        else:
+            end = data.find(END) + len(END)
+            head = self._door.heads.get(data[:end])
+            if head is not None and len(data) - end == head.length:
+                self._answer_known(head, data[end:])
+                return
+            self._whole = data
         unfinished = self._in_head
         super().data_received(data)
         if unfinished and self._in_head:
@@ -142,7 +157,10 @@ class StraightHttp(HttpToolsProtocol):
             return
         keep = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        exchange = Exchange(self.parser.get_method().decode("ascii"), path_of(self.url), self._fields, body, keep)
+        method, path = self.parser.get_method().decode("ascii"), path_of(self.url)
+        if keep and method == "POST" and self._whole:
+            self._door.heads.learn(self._whole, Head(path, self._fields, len(body)))
+        exchange = Exchange(method, path, self._fields, body, keep)
         if self._free() and not self._waiting:
             self._begin(exchange)
         else:
@@ -163,7 +181,7 @@ class StraightHttp(HttpToolsProtocol):
     def _turn_away(self, reply: Reply) -> None:
         """What is still to come of this request would be read as the next one, so the connection ends."""
         if not self._refused and self._free() and not self.transport.is_closing():
-            self.transport.write(on_the_wire(reply, "POST", keep=False))
+            self.transport.write(wired(reply, "POST", keep=False))
             self._door.after(
                 Request("POST", path_of(self.url), self._fields, b"", time.monotonic(), source=self), reply
             )
@@ -171,6 +189,18 @@ class StraightHttp(HttpToolsProtocol):
         self.transport.close()
 
     # It is answered.
+
+    def _answer_known(self, head: Head, body: bytes) -> None:
+        """One exchange is enough: the next request of this connection is looked at when this one has its reply."""
+        exchange = self._known
+        self.cycle, self.until = exchange, math.inf  # type: ignore[assignment]
+        exchange.response_complete, exchange.keep_alive = False, True
+        exchange.request = request = Request("POST", head.path, head.headers, body, time.monotonic(), source=self)
+        try:
+            if not self._door.gateway.straight(request, self._hand_over_known):
+                self._step(exchange, self._door.gateway.answer(request))
+        except Exception as failure:
+            self._hand_over(exchange, _failed(exchange, failure))
 
     def _begin(self, exchange: Exchange) -> None:
         self.cycle, self.until = exchange, math.inf  # type: ignore[assignment]
@@ -208,7 +238,7 @@ class StraightHttp(HttpToolsProtocol):
         exchange.response_complete = True
         gone = self.transport.is_closing()
         if not gone:
-            self.transport.write(on_the_wire(reply, exchange.method, exchange.keep_alive))
+            self.transport.write(wired(reply, exchange.method, exchange.keep_alive))
         self._door.after(exchange.request, reply)
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
@@ -236,4 +266,4 @@ def _lower(name: bytes) -> str:
 
 def _failed(exchange: Exchange, failure: BaseException) -> Reply:
     log.error("A request could not be answered.", exc_info=failure)
-    return unanswered(exchange.path)
+    return unanswered(exchange.request.path)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from serving.gateway.messages import Header
+from serving.gateway.messages import Lines
 from serving.gateway.pool import Package
 from serving.metrics.series import Line
 from serving.routing import Key, Route, RouteTable, Target
@@ -20,7 +20,7 @@ class Choice:
     target: Target
     package: Package
     line: Line
-    headers: list[Header]
+    headers: Lines
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,14 @@ class LiveRoute:
         if found is None:
             key = (self.route.model, self.generation, arm, target.digest, "rest", protocol)
             line = Line(environment, key, number=target.package)
-            headers = [("x-package", str(target.package)), ("x-package-digest", target.digest)]
+            headers = Lines(("x-package", str(target.package)), ("x-package-digest", target.digest))
             found = self._choices[name] = Choice(target, self.packages[target.digest], line, headers)
         return found
+
+    def choices(self, environment: str, protocol: str) -> tuple[tuple[float, Choice], ...]:
+        """Return the choices that chance has, by the upper edges of their shares; none while it is off or lost."""
+        shares = () if self.lost else self.route.shares
+        return tuple((edge, self.choice(environment, *picked, protocol)) for edge, picked in shares)
 
     @cached_property
     def named(self) -> dict[str, Target]:

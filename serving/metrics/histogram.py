@@ -19,7 +19,8 @@ def bucket(seconds: float) -> int:
     if seconds <= LEAST:
         return 0
     # The small addition puts an exact edge into the bucket it opens, whatever the logarithm's last digit.
-    return min(TOP, int(math.log(seconds / LEAST) * _PER_LOG + 1e-9))
+    number = int(math.log(seconds / LEAST) * _PER_LOG + 1e-9)
+    return number if number < TOP else TOP
 
 
 def edge(number: int) -> float:

@@ -96,7 +96,9 @@ class Recorder:
         """Count a start; call `finish` later."""
         call = Call(line, began, deadline)
         self._running[id(call)] = call
-        self._series(line, self._timer()).starts += 1
+        at = int(self._timer() + self.offset)
+        series = line.series if line.at == at else self._turn(line, at)
+        series.starts += 1
         return call
 
     def finish(self, call: Call) -> None:
@@ -111,7 +113,8 @@ class Recorder:
 
     def turn_away(self, line: Line, reason: str) -> None:
         """Count a request that was refused before a package was picked."""
-        series = self._series(line, self._timer())
+        at = int(self.now())
+        series = line.series if line.at == at else self._turn(line, at)
         series.refused += 1
         series.errors[reason] = series.errors.get(reason, 0) + 1
 
@@ -200,7 +203,8 @@ class Recorder:
                 del self._cells[place]
 
     def _count(self, call: Call, age: float, now: float) -> None:
-        series = self._series(call.line, now)
+        line, at = call.line, int(now + self.offset)
+        series = line.series if line.at == at else self._turn(line, at)
         series.queued += call.queued
         series.computed += call.computed
         if call.outcome == REFUSED:
@@ -216,15 +220,8 @@ class Recorder:
         elif call.score is not None:
             series.scores[call.score] = series.scores.get(call.score, 0) + 1
 
-    def _series(self, line: Line, now: float) -> Series:
-        """The line's series in the cell of this second."""
-        at = int(now + self.offset)
-        if line.at != at:
-            self._turn(line, at)
-        return line.series
-
-    def _turn(self, line: Line, at: int) -> None:
-        """Lead a line to the cell of another second."""
+    def _turn(self, line: Line, at: int) -> Series:
+        """Lead a line to the cell of another second, and return its series there."""
         place = (line.environment, self._era, at)
         cell = self._cells.get(place)
         if cell is None:
@@ -236,3 +233,4 @@ class Recorder:
             self.numbers[line.key[0], line.key[3]] = line.number
         cell.lines.append(line)
         line.at, line.series = at, series
+        return series

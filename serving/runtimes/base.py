@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from serving.contract import Batch
+
+T = TypeVar("T")
 
 
 class ModelError(Exception):
@@ -24,35 +25,63 @@ class ModelDied(Exception):
     """The process of a model ended, or had to be ended, while it was loading or answering."""
 
 
-@dataclass(slots=True)
 class Answer:
     """A regressor fills `values`, (rows,) or (rows, outputs); a classifier `labels`, perhaps `probabilities`.
 
-    `probabilities` has the shape (rows, classes), in the order of `classes`.
+    `probabilities` has the shape (rows, classes), in the order of `classes`. A part of an answer is one too: it looks
+    at the whole, and cuts out its rows when it is asked for them.
     """
 
-    values: np.ndarray | None = None
-    labels: list[Any] | None = None
-    probabilities: np.ndarray | None = None
-    classes: Sequence[Any] | None = None
-    _plain: list[Any] | None = None
+    __slots__ = ("_labels", "_made", "_probabilities", "_rows", "_values", "_whole", "classes")
+
+    def __init__(
+        self,
+        values: np.ndarray | None = None,
+        labels: list[Any] | None = None,
+        probabilities: np.ndarray | None = None,
+        classes: Sequence[Any] | None = None,
+    ) -> None:
+        self._values, self._labels, self._probabilities, self.classes = values, labels, probabilities, classes
+        self._whole, self._rows = self, slice(None)
+        self._made: dict[Any, list[Any]] = {}
+
+    @property
+    def values(self) -> np.ndarray | None:
+        found = self._whole._values
+        return None if found is None else found[self._rows]
+
+    @property
+    def labels(self) -> list[Any] | None:
+        found = self._whole._labels
+        return None if found is None else found[self._rows]
+
+    @property
+    def probabilities(self) -> np.ndarray | None:
+        found = self._whole._probabilities
+        return None if found is None else found[self._rows]
+
+    def once(self, make: Callable[[Answer], list[T]]) -> list[T]:
+        """Return these rows of `make(whole)`, which has an item for each: made once for all who share a call."""
+        made = self._whole._made
+        found = made.get(make)
+        if found is None:
+            found = made[make] = make(self._whole)
+        return found[self._rows]
 
     def plain(self) -> list[Any]:
-        """Return each row's values, or probabilities, as Python's own numbers: made once for all who share a call."""
-        if self._plain is None:
-            numbers = self.values if self.values is not None else self.probabilities
-            self._plain = [] if numbers is None else numbers.tolist()
-        return self._plain
+        """Return each row's values, or probabilities, as Python's own numbers."""
+        return self.once(_plain)
 
     def part(self, start: int, stop: int) -> Answer:
-        """Return the answer to the rows from `start` to before `stop`."""
-        return Answer(
-            None if self.values is None else self.values[start:stop],
-            None if self.labels is None else self.labels[start:stop],
-            None if self.probabilities is None else self.probabilities[start:stop],
-            self.classes,
-            self.plain()[start:stop],
-        )
+        """Return the answer to the rows from `start` to before `stop` of the whole."""
+        part: Answer = Answer.__new__(Answer)
+        part._whole, part._rows, part.classes = self._whole, slice(start, stop), self.classes
+        return part
+
+
+def _plain(answer: Answer) -> list[Any]:
+    numbers = answer.values if answer.values is not None else answer.probabilities
+    return [] if numbers is None else list(numbers.tolist())
 
 
 class Runtime(Protocol):
@@ -93,17 +122,17 @@ def _finite(found: np.ndarray) -> bool:
 def choices(labels: Any, probabilities: Any, classes: Sequence[Any], rows: int) -> Answer:
     """Return a classifier's answer; without labels each row gets its likeliest class. Raises ModelError."""
     if probabilities is None:
-        return _labelled(Answer(labels=np.asarray(labels).ravel().tolist(), classes=classes), rows)
+        return Answer(labels=_labelled(np.asarray(labels).ravel().tolist(), rows), classes=classes)
     found = np.asarray(probabilities, np.float64)
     if found.shape != (rows, len(classes)) or not _finite(found):
         raise ModelError("The model's probabilities are not one finite number per row and class.")
     chosen = [classes[i] for i in found.argmax(axis=1)] if labels is None else np.asarray(labels).ravel().tolist()
-    return _labelled(Answer(labels=chosen, probabilities=found, classes=classes), rows)
+    return Answer(labels=_labelled(chosen, rows), probabilities=found, classes=classes)
 
 
-def _labelled(answer: Answer, rows: int) -> Answer:
-    if answer.labels is None or len(answer.labels) != rows:
+def _labelled(labels: list[Any], rows: int) -> list[Any]:
+    if len(labels) != rows:
         raise ModelError("The model's answer does not have one label per row.")
-    if rows and type(answer.labels[0]) is float and not all(map(math.isfinite, answer.labels)):
+    if rows and type(labels[0]) is float and not all(map(math.isfinite, labels)):
         raise ModelError("The model's answer holds a label that is not a finite number.")
-    return answer
+    return labels

@@ -13,7 +13,7 @@ import pytest
 
 from serving import exchange
 from serving.gateway.messages import Reply
-from serving.gateway.replies import on_the_wire, path_of
+from serving.gateway.replies import path_of, wired
 from serving.routing import Route, RouteTable
 from serving.tests.forms import ROW, package
 from serving.tests.processes import GatewayProcess, Valkey, wait_for
@@ -156,7 +156,7 @@ def test_who_goes_away_in_the_middle_costs_nothing(gateway: GatewayProcess) -> N
 
 
 def test_a_reply_without_content_has_no_length() -> None:
-    assert on_the_wire(Reply(204, b"", [("allow", "GET")]), "OPTIONS", keep=True) == (
+    assert wired(Reply(204, b"", [("allow", "GET")]), "OPTIONS", keep=True) == (
         b"HTTP/1.1 204 No Content\r\nallow: GET\r\n\r\n"
     )
 

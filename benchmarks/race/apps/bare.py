@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,22 +42,24 @@ class Ticks:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(FOLDER / "model.onnx", options, providers=["CPUExecutionProvider"])
         self.outputs = [item.name for item in self.session.get_outputs()]
-        self.queue: list[tuple[Any, asyncio.Future[bytes]]] = []
+        self.queue: list[tuple[Any, Callable[[bytes], object]]] = []
 
-    def ask(self, body: bytes) -> asyncio.Future[bytes]:
-        loop = asyncio.get_running_loop()
+    def ask(self, body: bytes, then: Callable[[bytes], object]) -> None:
         if not self.queue:
-            loop.call_soon(self._run)
-        future: asyncio.Future[bytes] = loop.create_future()
-        self.queue.append((msgspec.structs.astuple(self.decoder.decode(body).instances[0]), future))
-        return future
+            asyncio.get_running_loop().call_soon(self._run)
+        self.queue.append((msgspec.structs.astuple(self.decoder.decode(body).instances[0]), then))
+
+    async def answer(self, body: bytes) -> bytes:
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.ask(body, future.set_result)
+        return await future
 
     def _run(self) -> None:
         queue, self.queue = self.queue, []
         matrix = np.array([row for row, _ in queue], np.float32)
         labels, shares = self.session.run(self.outputs, {"X": matrix})
-        for (_, future), label, (no, yes) in zip(queue, labels.tolist(), shares.tolist(), strict=True):
-            future.set_result((ANSWER % (label, no, yes)).encode())
+        for (_, then), label, (no, yes) in zip(queue, labels.tolist(), shares.tolist(), strict=True):
+            then((ANSWER % (label, no, yes)).encode())
 
 
 def envelope() -> type[msgspec.Struct]:
@@ -72,7 +75,7 @@ class RsgiDoor:
         self.ticks = ticks
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        protocol.response_bytes(200, JSON, await self.ticks.ask(await protocol()))
+        protocol.response_bytes(200, JSON, await self.ticks.answer(await protocol()))
 
 
 class StraightBare:
@@ -80,7 +83,11 @@ class StraightBare:
         self.ticks = Ticks()
 
     async def answer(self, request: Request) -> Reply:
-        return Reply(200, await self.ticks.ask(request.body), list(JSON))
+        return Reply(200, await self.ticks.answer(request.body), list(JSON))
+
+    def straight(self, request: Request, then: Callable[[Reply], object]) -> bool:
+        self.ticks.ask(request.body, lambda body: then(Reply(200, body, list(JSON))))
+        return True
 
 
 async def main(kind: str, port: int) -> None:

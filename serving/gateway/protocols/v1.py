@@ -86,12 +86,17 @@ def encode(target: Target, model: str, package: Package, answer: Answer, asked: 
 
 def predictions(answer: Answer) -> list[Any]:
     """Return one JSON value per row."""
+    return answer.once(_rows)
+
+
+def _rows(answer: Answer) -> list[Any]:
     if answer.values is not None:
         return answer.plain()
     labels = answer.labels or []
     if answer.probabilities is None:
         return [{LABEL: label} for label in labels]
-    return [{LABEL: label, PROBABILITIES: row} for label, row in zip(labels, _by_class(answer), strict=True)]
+    rows = zip(labels, answer.once(_by_class), strict=True)
+    return [{LABEL: label, PROBABILITIES: row} for label, row in rows]
 
 
 def _by_class(answer: Answer) -> list[dict[str, float]]:
@@ -107,7 +112,7 @@ def _chosen(package: Package, answer: Answer, asked: tuple[str, ...]) -> list[An
 
 def _column(package: Package, answer: Answer, name: str) -> list[Any]:
     if name == PROBABILITIES and answer.probabilities is not None:
-        return _by_class(answer)
+        return answer.once(_by_class)
     found = outputs.of(package)[name].take(answer)
     return found if isinstance(found, list) else list(found.tolist())
 

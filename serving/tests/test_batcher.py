@@ -1,0 +1,67 @@
+"""Requests that share a call: each has its own answer, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import numpy as np
+import pytest
+
+from serving.contract import Batch
+from serving.gateway.batcher import Then, Ticks
+from serving.metrics.recorder import Call
+from serving.metrics.series import Line
+from serving.runtimes import Answer
+
+pytestmark = pytest.mark.same_everywhere
+
+
+def batch(*numbers: float) -> Batch:
+    return Batch(len(numbers), {"x": np.array(numbers)})
+
+
+def call() -> Call:
+    return Call(Line("dev", ("eta", 1, "stable", "", "rest", "v1")), 0.0, 10.0)
+
+
+def ask(ticks: Ticks, *asked: tuple[Batch, Then]) -> None:
+    async def turn() -> None:
+        for rows, then in asked:
+            ticks.ask(rows, call(), then)
+        for _ in range(len(asked) + 1):
+            await asyncio.sleep(0)
+
+    asyncio.run(turn())
+
+
+def doubled(calls: list[int], rows: Batch) -> Answer:
+    calls.append(rows.rows)
+    return Answer(values=rows.columns["x"] * 2)
+
+
+def test_requests_of_one_turn_share_a_call_and_each_has_its_rows() -> None:
+    calls: list[int] = []
+    found: list[list[float]] = []
+    take: Then = lambda answer: found.append(answer.plain())  # type: ignore[union-attr]  # noqa: E731
+    ask(Ticks(lambda rows: doubled(calls, rows)), (batch(1), take), (batch(2, 3), take), (batch(4), take))
+    assert (calls, found) == ([4], [[2.0], [4.0, 6.0], [8.0]])
+
+
+def test_a_call_holds_as_many_rows_as_it_may() -> None:
+    calls: list[int] = []
+    ticks = Ticks(lambda rows: doubled(calls, rows))
+    ticks.rows = 2
+    ask(ticks, *[(batch(1), print)] * 5)
+    assert calls == [2, 2, 1]
+
+
+def test_who_cannot_take_an_answer_keeps_nobody_else_from_theirs(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: Answer | Exception) -> None:
+        raise BrokenPipeError
+
+    found: list[Answer | Exception] = []
+    with caplog.at_level(logging.ERROR):
+        ask(Ticks(lambda rows: doubled([], rows)), (batch(1), broken), (batch(2), found.append))
+    assert [answer.plain() for answer in found if isinstance(answer, Answer)] == [[4.0]]
+    assert "could not be handed over" in caplog.text
