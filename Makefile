@@ -17,7 +17,7 @@ up: install ## install what is needed and start everything; Ctrl-C stops it
 	@exec $(BIN)/python manage.py up
 
 test: install-dev ## run all tests (under 5 minutes); REQUIRE_ALL=1 makes a skip an error
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not browser"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m browser
 
 drill: install-dev ## run the long proofs, each prints its figure; SHORT=1 for the short form

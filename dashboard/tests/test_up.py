@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-pytestmark = [pytest.mark.xdist_group("up"), pytest.mark.same_everywhere]
+pytestmark = pytest.mark.same_everywhere
 LINUX = sys.platform.startswith("linux")
 OURS = ("REDIS_URL", "DATABASE_URL", "SLIPWAY_TEST_REDIS", "DJANGO_SETTINGS_MODULE", "PYTEST_CURRENT_TEST")
 
