@@ -81,6 +81,8 @@ INSTALL = {
     "bubblewrap": "no working bubblewrap: apt-get install -y bubblewrap",
     "postgresql": "no PostgreSQL: apt-get install -y postgresql, or set DATABASE_URL",
     "redis": "no separate Redis: apt-get install -y redis-server, or set REDIS_URL",
+    "faketime": "no libfaketime: apt-get install -y faketime",
+    "namespaces": "the system lets nobody mount a file system in a namespace of its own (unshare -rm)",
 }
 
 
@@ -94,16 +96,23 @@ def _bubblewrap_works() -> bool:
     return bool(shutil.which("bwrap")) and subprocess.run(trial, capture_output=True).returncode == 0
 
 
+def _mounts_in_a_namespace() -> bool:
+    trial = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return bool(shutil.which("unshare")) and subprocess.run(trial, capture_output=True).returncode == 0
+
+
 FOUND: dict[str, Callable[[], bool]] = {
     "browser": lambda: bool(_browser_path()),
     "bubblewrap": _bubblewrap_works,
     "postgresql": lambda: bool(os.environ.get("DATABASE_URL") or shutil.which("pg_virtualenv")),
     "redis": lambda: bool(GIVEN_REDIS or shutil.which("redis-server")),
+    "faketime": lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")),
+    "namespaces": _mounts_in_a_namespace,
 }
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(name): skipped, by name, without browser, bubblewrap, postgresql, redis")
+    config.addinivalue_line("markers", f"needs(name): skipped, by name, without {', '.join(INSTALL)}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,7 +20,7 @@ from serving import exchange
 from serving.exchange import EnvironmentState
 from serving.gateway.adopting import build, failures, hopeless, kept, whole
 from serving.gateway.config import Config
-from serving.gateway.disk import Disk
+from serving.gateway.disk import Disk, Keeper
 from serving.gateway.journal import Journal
 from serving.gateway.line import Line
 from serving.gateway.pool import Package, Pool
@@ -44,6 +44,7 @@ class Status:
     """What the heartbeat says about one environment, and whether a table was published there (None: unknown).
 
     `failed` says which packages of generation `tried` could not be loaded; they are tried again at `retry` (monotonic).
+    `unkept` says why the live table is not on this gateway's disk; it is tried again with every look.
     """
 
     packages: dict[str, str] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Status:
     tried: int = 0
     retry: float = 0.0
     published: bool | None = None
+    unkept: str | None = None
 
 
 class Follower:
@@ -62,6 +64,7 @@ class Follower:
         self, config: Config, live: Live, pool: Pool, disk: Disk, journal: Journal, adopted: Callable[[], None]
     ) -> None:
         self._config, self._live, self._pool, self._disk = config, live, pool, disk
+        self._keeper = Keeper(disk)
         self._journal, self._adopted = journal, adopted
         self.line = Line(connect(config.redis_url), self._cut_off)
         self._status: dict[str, Status] = {}
@@ -117,6 +120,7 @@ class Follower:
         found = self.line.ask(exchange.get_environments)
         world = self._live.world
         order = found or world.order or self._disk.order()
+        self._keeper.keep_order(order)
         served = self._config.serves(order)
         if (order, served) == (world.order, world.served):
             return
@@ -132,14 +136,15 @@ class Follower:
             # What is new here is unknown until it was looked at.
             waiting=world.waiting | (set(served) - set(world.served)),
         )
-        if order:
-            self._disk.keep_order(order)
 
     def _see(self, environment: str) -> None:
         status = self._status.setdefault(environment, Status())
         table = self._found(environment, status) or self._kept(environment, status)
         if table is not None:
             self._consider(table, status)
+        live = self._live.world.tables.get(environment)
+        if status.unkept and live is not None:
+            status.unkept = self._keeper.keep_table(kept(live))
 
     def _found(self, environment: str, status: Status) -> RouteTable | None:
         """The table in Redis; None while Redis is away, and where there is none that can be used."""
@@ -235,22 +240,12 @@ class Follower:
             self._adopted()
             return
         if live.adopted:
-            self._keep(live, status)
+            status.unkept = self._keeper.keep_table(kept(live))
         self._live.world = self._live.world.with_table(live)
         log.info("%s: generation %d is live%s.", name, generation, " in part" if status.failed else "")
         self._adopted()
         for package in {id(each): each for route in live.routes.values() for each in route.packages.values()}.values():
             package.decoder.complete()
-
-    def _keep(self, live: LiveTable, status: Status) -> None:
-        """A full disk costs the next start its newest table; what is published now is served all the same."""
-        try:
-            self._disk.keep_table(kept(live))
-        except OSError as error:
-            status.error = (
-                f"Generation {live.table.generation} cannot be kept on this gateway's disk: {error.strerror}."
-            )
-            log.error("%s: %s", live.table.environment, status.error)
 
     def _load(self, target: Target, packages: dict[str, str]) -> Package | None:
         """Return the loaded package, None when it cannot be loaded, and note in `packages` which it is."""
@@ -290,7 +285,7 @@ class Follower:
 
     def _state(self, world: World, environment: str, status: Status) -> EnvironmentState:
         live = world.tables.get(environment)
-        words = status.error or status.failed or status.left_out
+        words = status.error or status.failed or status.left_out or status.unkept
         return EnvironmentState(live.adopted if live else 0, dict(status.packages), words)
 
     def _tidy(self) -> None:

@@ -62,7 +62,9 @@ class Process:
         model = config.mlflow_model
         counters = {"slipway_log_dropped_total": ("Lines that the log had to drop.", lambda: float(writer.dropped))}
         scrape = Scrape(config, self.recorder, self.live, counters)
-        self.gateway = Gateway(self.live, self.predictor, self.callers, self.boot, model, self.strangers, scrape)
+        self.gateway = Gateway(
+            self.live, self.predictor, self.callers, self.boot, model, self.strangers, scrape, self.recorder.now
+        )
         self.requests = RequestLog(writer, self.live, config.log_sample)
         self.after = After(self.recorder, self.live, (self.requests,))
         self.server, self._sweep_door = self._server()

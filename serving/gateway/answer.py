@@ -40,10 +40,11 @@ class Gateway:
         mlflow_model: str = "",
         strangers: Strangers | None = None,
         scrape: Callable[[Request], Awaitable[Reply]] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._live, self._predictor, self._callers = live, predictor, callers
         self._mlflow_model, self._strangers = mlflow_model, strangers or Strangers()
-        self._scrape = scrape or _nothing
+        self._scrape, self._clock = scrape or _nothing, clock
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
         self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
@@ -115,7 +116,7 @@ class Gateway:
         if way is None or request.method != "POST":
             return None
         expires = None if way.key is None else way.key.expires
-        return way if expires is None or expires > time.time() else None
+        return way if expires is None or expires > self._clock() else None
 
     def _find(self, request: Request, world: World) -> Way | Reply | Awaitable[Reply]:
         """Return the way of a prediction, or the reply to anything else; raises Problem."""
@@ -126,7 +127,7 @@ class Gateway:
         if at_root:
             place = _named(place, self._mlflow_model)
         if request.method == "OPTIONS":
-            return _options(request, place, world)
+            return _options(request, place, world, self._clock())
         _check_method(request.method, place.method)
         if at_root and place.method == "GET":
             # MLflow's client asks without a key whether it is there; only of this model, which a setting names.
@@ -157,7 +158,7 @@ class Gateway:
 
     def _identify(self, request: Request, live: LiveTable, authorization: str | None) -> Key | None:
         try:
-            return keys.identify(live, authorization, time.time())
+            return keys.identify(live, authorization, self._clock())
         except Problem as problem:
             self._strangers.note(live.table.environment, str(problem), request)
             raise
@@ -211,11 +212,9 @@ def _allow(method: str) -> str:
     return "GET, HEAD, OPTIONS" if method == "GET" else f"OPTIONS, {method}"
 
 
-def _options(request: Request, place: Place, world: World) -> Reply:
+def _options(request: Request, place: Place, world: World, now: float) -> Reply:
     live = world.tables.get(place.environment or world.default or "")
-    return Reply(
-        204, b"", [("allow", _allow(place.method)), *cors.preflight(live, place.method, request.headers, time.time())]
-    )
+    return Reply(204, b"", [("allow", _allow(place.method)), *cors.preflight(live, place.method, request.headers, now)])
 
 
 def _check_form(request: Request, forms: frozenset[str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,6 +16,7 @@ from serving import routing
 from serving.routing import RouteTable
 
 KEEP_UNUSED = 7 * 86400
+log = logging.getLogger("slipway.gateway")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -68,3 +71,31 @@ class Disk:
             unused = f"sha256:{folder.name}" not in wanted
             if unused and time.time() - folder.stat().st_mtime > KEEP_UNUSED:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+class Keeper:
+    """Keeps what a start without Redis needs; what a full disk does not take is tried again with each look."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._order: tuple[str, ...] = ()
+        self._said: dict[str, str] = {}
+
+    def keep_order(self, order: tuple[str, ...]) -> None:
+        if order and order != self._order:
+            with suppress(OSError):
+                self._disk.keep_order(order)
+                self._order = order
+
+    def keep_table(self, table: RouteTable) -> str | None:
+        """Return why the table could not be kept, None if it was; a full disk costs the next start its newest table."""
+        try:
+            self._disk.keep_table(table)
+        except OSError as error:
+            words = f"Generation {table.generation} cannot be kept on this gateway's disk: {error.strerror}."
+            if words != self._said.get(table.environment):
+                log.error("%s: %s", table.environment, words)
+            self._said[table.environment] = words
+            return words
+        self._said.pop(table.environment, None)
+        return None

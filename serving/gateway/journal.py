@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import mmap
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +21,7 @@ SLOTS, SLOT, DIGEST = 512, 80, 71
 KILLED = frozenset({-9, 137})
 # It ended in good order, or was killed together with all of Slipway: then nobody is to blame, whatever it was doing.
 BLAMELESS = 0
+log = logging.getLogger("slipway.gateway")
 
 
 class Death(msgspec.Struct, frozen=True):
@@ -55,8 +58,9 @@ class Journal:
 
     @contextmanager
     def loading(self, digest: str) -> Iterator[None]:
-        """Mark that this package is being loaded and warmed."""
-        write_atomically(self._loading, digest.encode())
+        """Mark that this package is being loaded and warmed; where the disk is full it goes unmarked."""
+        with _told("Which package is being loaded"):
+            write_atomically(self._loading, digest.encode())
         try:
             yield
         finally:
@@ -96,7 +100,7 @@ class Journal:
         """Note that these packages ended the process that ran them; twice within a minute is quarantine."""
         now = self._clock()
         with self._lock:
-            recent = [death for death in self._book.deaths if now - death.at <= WINDOW]
+            recent = [death for death in self._book.deaths if abs(now - death.at) <= WINDOW]
             self._book.deaths = recent + [Death(digest, now) for digest in digests]
             for digest in digests:
                 if sum(death.package == digest for death in self._book.deaths) >= DEATHS:
@@ -109,7 +113,17 @@ class Journal:
         return loading if last_exit in KILLED else loading | set(_marked(self._marks))
 
     def _save(self) -> None:
-        write_atomically(self._book_path, msgspec.json.encode(self._book))
+        with _told("Which packages ended this gateway"):
+            write_atomically(self._book_path, msgspec.json.encode(self._book))
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """A full disk must not keep a gateway from starting and answering with what it has."""
+    try:
+        yield
+    except OSError as error:
+        log.error("%s cannot be written down: %s.", what, error.strerror)
 
 
 def _marked(marks: mmap.mmap) -> Iterator[str]:
@@ -119,9 +133,13 @@ def _marked(marks: mmap.mmap) -> Iterator[str]:
 
 
 def _open(path: Path) -> mmap.mmap:
-    with path.open("a+b") as file:
+    with _told("What runs in this gateway"), path.open("a+b") as file:
         file.truncate(SLOTS * SLOT)
+        if hasattr(os, "posix_fallocate"):
+            # A mapped page that the disk has no room for would end the process at the first mark.
+            os.posix_fallocate(file.fileno(), 0, SLOTS * SLOT)
         return mmap.mmap(file.fileno(), SLOTS * SLOT)
+    return mmap.mmap(-1, SLOTS * SLOT)
 
 
 def _read(path: Path) -> Book:

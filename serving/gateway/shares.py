@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -35,7 +36,7 @@ class Shares:
         self._used: dict[str, float] = {}
         self._wrote = 0.0
         self._file = data / "gateways.json"
-        self._counts = _read(self._file)
+        self._counts = self._kept = _read(self._file)
         self.throttled: dict[str, int] = {}
 
     def gateways(self, environment: str) -> int:
@@ -75,9 +76,12 @@ class Shares:
         for uses in found.values():
             for name in uses:
                 counts[name] = counts.get(name, 0) + 1
-        if counts != self._counts:
-            self._counts = counts
-            write_atomically(self._file, msgspec.json.encode(counts))
+        self._counts = counts
+        if counts != self._kept:
+            # A full disk is tried again with every look; until then only a start without Redis would miss it.
+            with suppress(OSError):
+                write_atomically(self._file, msgspec.json.encode(counts))
+                self._kept = counts
 
 
 def _asked(uses: dict[str, Use]) -> dict[str, float]:

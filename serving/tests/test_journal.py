@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from serving.gateway import journal as journals
 from serving.gateway.journal import Journal
 from serving.gateway.quarantine import leave_out
 from serving.routing import Route, check
@@ -59,6 +62,34 @@ def test_a_stop_in_good_order_leaves_no_marks(tmp_path: Path) -> None:
     for now in (100, 101, 102):
         die_answering(tmp_path, now).clear()
     assert Journal(tmp_path, clock=lambda: 103).quarantined == {}
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk with no room for another byte."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(journals, "write_atomically", refuse)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+
+
+def test_a_gateway_starts_and_marks_what_it_runs_on_a_full_disk(tmp_path: Path, full: None) -> None:
+    journal = Journal(tmp_path, clock=lambda: 100)
+    journal.enter(journal.slot(BAD))
+    with journal.loading(GOOD):
+        pass
+    journal.clear()
+
+
+def test_a_death_that_cannot_be_written_down_counts_as_long_as_the_gateway_lives(tmp_path: Path, full: None) -> None:
+    journal = Journal(tmp_path, clock=lambda: 100)
+    journal.blame(BAD)
+    journal.blame(BAD)
+    assert journal.quarantined == {BAD: 100}
+    journal.lift(set())
+    assert journal.quarantined == {}
 
 
 def test_the_quarantine_ends_when_no_table_wants_the_package(tmp_path: Path) -> None:
