@@ -45,7 +45,8 @@ class Heartbeat:
 
     `throttled` counts requests over a limit since its start, by environment; `cut_off` is when it was last without
     Redis, from and to (epoch): for so long it knew of no revoked key. `priority` is the operating system's, 0 normal
-    and up to 19 for what yields to others; `cores` is how many it may use, 0 where nobody knows.
+    and up to 19 for what yields to others; `cores` is how many it may use, 0 where nobody knows. `captured` says how
+    many requests capture kept, dropped for want of room, and left out over the cap of the hour.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Heartbeat:
     cut_off: tuple[float, float] | None = None
     priority: int = 0
     cores: int = 0
+    captured: dict[str, int] = field(default_factory=dict)
 
 
 # What is asked of each limit: by environment served, then by the limit's name.

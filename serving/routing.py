@@ -42,14 +42,26 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """The share of requests that is kept with its answers, above 0 and up to 1, and how many in an hour at most."""
+
+    share: float
+    per_hour: int
+
+
+@dataclass(frozen=True)
 class Route:
-    """A model's targets. `deadline` is in seconds; `sticky` names the field whose value decides, instead of chance."""
+    """A model's targets. `deadline` is in seconds; `sticky` names the field whose value decides, instead of chance.
+
+    Without `capture` nothing of a request is kept.
+    """
 
     model: str
     targets: tuple[Target, ...]
     control: float = 0.10
     sticky: str | None = None
     deadline: float = 10.0
+    capture: Capture | None = None
 
     @cached_property
     def off(self) -> bool:
@@ -188,6 +200,8 @@ def _check_route(model: str, route: Route) -> None:
         raise ValueError(f"{model}: the control share must be at least 0 and under 1.")
     if not 0 < route.deadline < math.inf:
         raise ValueError(f"{model}: the deadline must be a number of seconds above 0.")
+    if route.capture and not (0 < route.capture.share <= 1 and route.capture.per_hour >= 1):
+        raise ValueError(f"{model}: capture needs a share above 0 and up to 1, and at least one request an hour.")
     for target in route.targets:
         _check_target(model, target)
     _check_weights(model, route)

@@ -19,6 +19,8 @@ from serving.gateway import server
 from serving.gateway.after import After
 from serving.gateway.answer import Gateway
 from serving.gateway.callers import Callers
+from serving.gateway.capture import Captures
+from serving.gateway.capturing import Capturing
 from serving.gateway.clock import Clock
 from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_config
 from serving.gateway.disk import Disk
@@ -55,8 +57,11 @@ class Process:
         self.follower = Follower(config, self.live, self.pool, self.disk, self.journal, lambda: self.heart.nudge())
         self.shares = Shares(self.boot, config.data, self._shared)
         states, line = self.follower.states, self.follower.line
+        self.captures = Captures(self.live)
+        self.capturing = Capturing(config.redis_url, self.boot, self.captures)
         clock = Clock(lambda: self.recorder.offset, lambda offset: self._on_loop(self._agree, offset))
-        self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, clock, self._written)
+        told = self.captures.told
+        self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, clock, self._written, told)
         self.predictor, self.callers = Predictor(self.recorder), Callers(self.shares.gateways)
         self.strangers = Strangers(config.hops)
         model = config.mlflow_model
@@ -66,7 +71,7 @@ class Process:
             self.live, self.predictor, self.callers, self.boot, model, self.strangers, scrape, self.recorder.now
         )
         self.requests = RequestLog(writer, self.live, config.log_sample)
-        self.after = After(self.recorder, self.live, (self.requests,))
+        self.after = After(self.recorder, self.live, (self.requests,), self.captures.offer)
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
@@ -86,8 +91,9 @@ class Process:
         """Answer until a signal comes, then finish what is in flight."""
         self._loop = asyncio.get_running_loop()
         following, beating = self._thread(self.follower.run), self._thread(self.heart.run)
-        following.start()
-        beating.start()
+        capturing = self._thread(self.capturing.run)
+        for thread in (following, beating, capturing):
+            thread.start()
         ticking = asyncio.create_task(self._tick())
         await server.until_signal(self.server)
         ticking.cancel()
@@ -95,7 +101,7 @@ class Process:
         self._stop.set()
         self.heart.nudge()
         # Redis may be away, and the process must end in time all the same.
-        await asyncio.to_thread(beating.join, LAST_WORDS_SECONDS)
+        await asyncio.gather(*(asyncio.to_thread(thread.join, LAST_WORDS_SECONDS) for thread in (beating, capturing)))
         self.journal.clear()
 
     def _thread(self, work: Callable[[threading.Event], None]) -> threading.Thread:

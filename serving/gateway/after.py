@@ -8,11 +8,13 @@ from serving.gateway import addresses
 from serving.gateway.messages import Reply, Request
 from serving.gateway.protocols import PROTOCOLS
 from serving.gateway.world import Live
-from serving.metrics.recorder import Recorder
+from serving.metrics.recorder import Call, Recorder
 from serving.metrics.series import Line
 
 # Sees every request with its reply; must neither wait nor raise.
 Observer = Callable[[Request, Reply], None]
+# Sees a request whose rows were kept; the same holds for it.
+Capturer = Callable[[Request, Reply, Call], None]
 MOST_LINES = 4096
 PROBES = frozenset({"live", "ready", "model-ready", "alive", "ping", "metrics"})
 # Why a request was turned away, where the reply does not say it itself.
@@ -41,14 +43,18 @@ def kind_of(reply: Reply) -> str:
 class After:
     """The one hook of both doors. `observers` are set before the first request."""
 
-    def __init__(self, recorder: Recorder, live: Live, observers: tuple[Observer, ...] = ()) -> None:
-        self._recorder, self._live, self.observers = recorder, live, observers
+    def __init__(
+        self, recorder: Recorder, live: Live, observers: tuple[Observer, ...] = (), capture: Capturer | None = None
+    ) -> None:
+        self._recorder, self._live, self.observers, self._capture = recorder, live, observers, capture
         self._lines: dict[tuple[str, str, str], Line] = {}
 
     def reply(self, request: Request, reply: Reply) -> None:
         """Close the count of a reply that was handed over, or failed to be."""
         if reply.call is not None:
             self._recorder.finish(reply.call)
+            if reply.call.kept is not None and self._capture is not None:
+                self._capture(request, reply, reply.call)
         elif reply.status >= 400:
             self._turn_away(request, reply)
         for observe in self.observers:

@@ -38,9 +38,10 @@ class Heart:
         shares: Shares,
         clock: Clock,
         written: Callable[[list[Pending]], None],
+        captured: Callable[[], dict[str, int]] = dict,
     ) -> None:
         self._config, self._boot, self._states, self._written = config, boot, states, written
-        self._cut_off, self._shares, self._clock = cut_off, shares, clock
+        self._cut_off, self._shares, self._clock, self._captured = cut_off, shares, clock, captured
         self._redis = connect(config.redis_url)
         self._wake = threading.Event()
         self._offered: tuple[list[Pending], int] | None = None
@@ -127,6 +128,7 @@ class Heart:
             cut_off=self._cut_off(),
             priority=os.getpriority(os.PRIO_PROCESS, 0),
             cores=_cores(),
+            captured=self._captured(),
         )
 
 

@@ -15,12 +15,16 @@ from serving.routing import Key, Route, RouteTable, Target
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A target that was picked, with all that its requests share: the package, where they are counted, the headers."""
+    """A target that was picked, with all that its requests share: the package, where they are counted, the headers.
+
+    `captured`: whether requests may be kept with their answers.
+    """
 
     target: Target
     package: Package
     line: Line
     headers: Lines
+    captured: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class LiveRoute:
             key = (self.route.model, self.generation, arm, target.digest, "rest", protocol)
             line = Line(environment, key, number=target.package)
             headers = Lines(("x-package", str(target.package)), ("x-package-digest", target.digest))
-            found = self._choices[name] = Choice(target, self.packages[target.digest], line, headers)
+            package, captured = self.packages[target.digest], self.route.capture is not None
+            found = self._choices[name] = Choice(target, package, line, headers, captured)
         return found
 
     def choices(self, environment: str, protocol: str) -> tuple[tuple[float, Choice], ...]:

@@ -39,6 +39,12 @@ class Inside:
         sent = b"" if body is None else json.dumps(body).encode()
         return await self.send(method or ("POST" if sent else "GET"), path, sent, **headers)
 
+    async def exchange(self, path: str, body: Any, **headers: str) -> tuple[Request, Reply]:
+        """Return a POST with its reply, as the doors hand both on."""
+        named = {name.replace("_", "-"): text for name, text in headers.items()}
+        request = Request("POST", path, named, json.dumps(body).encode(), time.monotonic())
+        return request, await self.gateway.answer(request)
+
     async def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Reply:
         """Return the reply to a body as it is."""
         named = {name.replace("_", "-"): text for name, text in headers.items()}
