@@ -19,6 +19,7 @@ app.conf.beat_schedule = {
     "look again at every unfinished release": {"task": "releases.tasks.reconcile_all", "schedule": 1.0},
     "write the route tables again": {"task": "releases.tasks.publish_all", "schedule": 5.0},
     "roll counts up into the database": {"task": "releases.tasks.roll_up", "schedule": 30.0},
+    "bring captured requests to disk": {"task": "releases.tasks.store_capture", "schedule": 5.0},
     "note when keys were last used": {"task": "releases.tasks.note_key_use", "schedule": 60.0},
     "take up intakes that lost their worker": {"task": "releases.tasks.resume_intakes", "schedule": 10.0},
     "drop what is past its keeping time": {"task": "releases.tasks.prune", "schedule": 600.0},

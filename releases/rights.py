@@ -17,14 +17,15 @@ VIEWER, DEVELOPER, QA, MANAGER, ADMIN = "viewer", "developer", "QA", "release ma
 
 REGISTER, DEPLOY, SIGN_OFF = "register", "deploy", "sign off"
 DELETE, ENVIRONMENTS, KEYS = "delete packages", "edit environments", "manage keys"
+CAPTURE = "keep requests"
 
 # A developer deploys only where the environment is open to developers.
 ROLES: dict[str, frozenset[str]] = {
     VIEWER: frozenset(),
     DEVELOPER: frozenset({REGISTER, DEPLOY}),
     QA: frozenset({SIGN_OFF}),
-    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS}),
-    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS}),
+    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE}),
+    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE}),
 }
 EVERYWHERE = frozenset({MANAGER, ADMIN})
 

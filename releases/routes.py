@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from releases import broker
-from releases.models import ApiKey, Environment, Package, PublishedTable, Release, Route
+from releases.models import ApiKey, CaptureSetting, Environment, Package, PublishedTable, Release, Route
 from serving import exchange, routing
 
 log = logging.getLogger(__name__)
@@ -132,10 +132,12 @@ def _routes(environment: Environment) -> list[routing.Route]:
         .select_related("package", "model")
     }
     rows = Route.objects.filter(environment=environment).select_related("model", "stable__model", "previous__model")
-    return sorted((_route(row, running.get(row.model_id)) for row in rows), key=lambda route: route.model)
+    kept = {setting.model_id: setting for setting in environment.capture_settings.filter(on=True)}
+    found = (_route(row, running.get(row.model_id), kept.get(row.model_id)) for row in rows)
+    return sorted(found, key=lambda route: route.model)
 
 
-def _route(row: Route, release: Release | None) -> routing.Route:
+def _route(row: Route, release: Release | None, kept: CaptureSetting | None) -> routing.Route:
     """Return the route of one model; the way back stays loaded at weight 0."""
     wanted: dict[int, tuple[Package, routing.Arm, float]] = {}
     moving = release if release and release.package and release.package != row.stable else None
@@ -148,7 +150,8 @@ def _route(row: Route, release: Release | None) -> routing.Route:
     if row.previous and row.previous.pk not in wanted and not swapping:
         wanted[row.previous.pk] = (row.previous, "previous", 0.0)
     targets = tuple(target(package, arm, weight) for package, arm, weight in wanted.values())
-    return routing.Route(model=row.model.name, targets=targets, deadline=row.model.deadline)
+    capture = routing.Capture(kept.share, kept.per_hour) if kept else None
+    return routing.Route(model=row.model.name, targets=targets, deadline=row.model.deadline, capture=capture)
 
 
 def _may_load(release: Release) -> bool:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import broker, reconciler, routes
+from releases import broker, capture, reconciler, routes
 from releases.actions import counts, keys
 from releases.actions.intake import LOST, WORK, run
 from releases.models import Intake, Release
@@ -65,6 +65,12 @@ def roll_up() -> None:
 
 
 @shared_task
+def store_capture() -> None:
+    """Bring captured requests from Redis to disk."""
+    capture.store()
+
+
+@shared_task
 def note_key_use() -> None:
     """Bring into the database when keys were last used, once a minute; forget what is nobody's any more."""
     client = broker.client()
@@ -92,8 +98,9 @@ def resume_intakes() -> None:
 
 @shared_task
 def prune() -> None:
-    """Drop counts that are past their keeping time, uploads that no intake owns, and what a killed worker unpacked."""
+    """Drop counts and captured requests past their keeping time, uploads of no intake, what a dead worker left."""
     counts.prune(timezone.now())
+    capture.prune(timezone.now())
     owned = {path.split("/")[-2] for path in Intake.objects.exclude(upload="").values_list("upload", flat=True)}
     uploads = [folder for folder in settings.UPLOADS.glob("*") if folder.name not in owned]
     for folder in [*uploads, *settings.VAR.glob(f"{WORK}*")]:

@@ -66,9 +66,10 @@ def add(redis: Redis, boot: str, numbered: Sequence[tuple[int, bytes]]) -> int:
     return int(cast("Any", redis.eval(ADD, 3, STREAM, BYTES, f"slipway:captured-by:{boot}", *limits, *sent)))
 
 
-def first(redis: Redis, most: int) -> list[Entry]:
-    """Return the oldest entries, in order."""
-    found = cast("list[tuple[bytes, dict[bytes, bytes]]]", redis.xrange(STREAM, count=most))
+def first(redis: Redis, most: int, after: Entry | None = None) -> list[Entry]:
+    """Return the oldest entries, or those that come after one, in order."""
+    start = f"({after.id}" if after else "-"
+    found = cast("list[tuple[bytes, dict[bytes, bytes]]]", redis.xrange(STREAM, min=start, count=most))
     return [Entry(place(name.decode()), fields.get(b"record", b"")) for name, fields in found]
 
 

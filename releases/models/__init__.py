@@ -1,6 +1,7 @@
 """The tables, one file per noun."""
 
 from releases.models.audit import AuditRow
+from releases.models.capture import CaptureFile, CaptureSetting
 from releases.models.counts import Count
 from releases.models.environments import Environment, PublishedTable, Route
 from releases.models.evidence import Evidence
@@ -12,6 +13,8 @@ __all__ = [
     "AccessToken",
     "ApiKey",
     "AuditRow",
+    "CaptureFile",
+    "CaptureSetting",
     "Count",
     "Environment",
     "Event",

@@ -9,7 +9,7 @@ from releases import rights
 from releases.errors import Forbidden
 from releases.models import Environment
 
-ALL = [rights.REGISTER, rights.DEPLOY, rights.SIGN_OFF, rights.DELETE, rights.ENVIRONMENTS, rights.KEYS]
+ALL = [rights.REGISTER, rights.DEPLOY, rights.SIGN_OFF, rights.DELETE, rights.ENVIRONMENTS, rights.KEYS, rights.CAPTURE]
 
 
 def test_somebody_without_a_role_may_nothing(environments: dict[str, Environment]) -> None:
