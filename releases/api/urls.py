@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from releases.api import audit, docs, environments, intakes, keys, models, packages, releases, routes, tokens, traffic
+from releases.api import (
+    audit,
+    capture,
+    docs,
+    environments,
+    intakes,
+    keys,
+    models,
+    packages,
+    releases,
+    routes,
+    tokens,
+    traffic,
+)
 from releases.api.endpoint import Endpoint
 
 NAME = r"(?P<name>[a-z0-9][a-z0-9-]{0,62})"
@@ -26,6 +39,9 @@ urlpatterns = [
     at(f"models/{NAME}/", models.Model, "model"),
     at(f"models/{NAME}/diff/", models.Diff, "diff"),
     at(f"models/{NAME}/rollback/", releases.RollbackModel, "model-rollback"),
+    at(f"models/{NAME}/capture/", capture.Capture, "model-capture"),
+    at(f"models/{NAME}/capture/files/", capture.Files, "model-capture-files"),
+    at(f"models/{NAME}/capture/records/", capture.Records, "model-capture-records"),
     at(f"models/{NAME}/packages/", packages.ModelPackages, "model-packages"),
     at(f"models/{NAME}/packages/{NUMBER}/", packages.OnePackage, "package"),
     at("packages/", packages.AllPackages, "packages"),
