@@ -17,7 +17,8 @@ MOST = 35
 PAGES = [
     "/models/", "/models/flight-eta/", "/models/flight-eta/?part=places", "/models/flight-eta/packages/2/",
     "/models/flight-eta/register/", "/releases/", "/releases/1/", "/releases/1/?part=standing",
-    "/models/flight-eta/promote/?package=3&environment=dev", "/models/flight-eta/dev/roll-back/", "/environments/",
+    "/models/flight-eta/promote/?package=3&environment=dev", "/models/flight-eta/dev/roll-back/",
+    "/models/flight-eta/dev/capture/", "/environments/",
     "/environments/dev/", "/environments/staging/parity/", "/activity/", "/keys/", "/account/",
     "/playground/?model=flight-eta&environment=dev", "/search/?q=m", "/health/troubles/",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from dashboard.views.promotions import posted, status
 from releases.actions import packages as verbs
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package
-from releases.queries import board, packages, refusals, traffic
+from releases.queries import board, capture, packages, refusals, traffic
 from releases.queries import releases as releases_queries
 from releases.rights import REGISTER, may, require
 
@@ -97,6 +97,7 @@ def _lists(request: HttpRequest, found: MLModel) -> dict[str, Any]:
         "uploads": packages.uploads(found),
         "releases": [tellings.row(each) for each in releases_queries.filtered(model=found.name)[:8]],
         "may_register": may(request.user, REGISTER),
+        "captures": capture.places(found),
         "calls": upload_calls(request, found.name),
     }
 

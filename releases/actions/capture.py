@@ -35,7 +35,8 @@ def configure(*, actor: User | None, model: MLModel, environment: Environment, *
         changed = {field: [old[field], new] for field, new in _settings(setting).items() if old[field] != new}
         if changed:
             setting.save()
-            _note("change", setting, actor, model, environment, changed)
+            where = environment.name
+            audit.record("capture.change", setting, actor=actor, model=model.name, environment=where, details=changed)
             routes.publish(environment, f"capture of {model.name} changed")
     return setting
 
@@ -52,7 +53,14 @@ def take_out(
     """Return what was captured, for somebody to keep; raises Forbidden."""
     require(actor, CAPTURE)
     times = {name: at.isoformat() for name, at in (("since", since), ("until", until)) if at}
-    _note("take_out", f"captured requests of {model.name}", actor, model, environment, {**times, "limit": limit})
+    audit.record(
+        "capture.take",
+        f"captured requests of {model.name}",
+        actor=actor,
+        model=model.name,
+        environment=environment.name,
+        details={**times, "limit": limit},
+    )
     return capture.read(model.name, environment.name, since, until, limit)
 
 
@@ -68,16 +76,3 @@ def _check(setting: CaptureSetting) -> None:
 
 def _settings(setting: CaptureSetting) -> dict[str, Any]:
     return {field: getattr(setting, field) for field in EDITABLE}
-
-
-def _note(
-    verb: str,
-    subject: CaptureSetting | str,
-    actor: User | None,
-    model: MLModel,
-    environment: Environment,
-    details: dict[str, Any],
-) -> None:
-    audit.record(
-        f"capture.{verb}", subject, actor=actor, model=model.name, environment=environment.name, details=details
-    )

@@ -16,7 +16,7 @@ SIZE = 50
 # What each action is called on a page, after the person's name.
 WORDS = {
     "capture.change": "changed the",
-    "capture.take_out": "took out",
+    "capture.take": "took out",
     "environment.change": "changed the settings of",
     "environment.create": "made the environment",
     "environment.delete": "deleted the environment",

@@ -21,6 +21,11 @@ class Place:
     size: int
     first: datetime | None
 
+    @property
+    def percent(self) -> str:
+        """The share, as it is said on a page."""
+        return f"{self.setting.share * 100:g}"
+
 
 def places(model: MLModel) -> list[Place]:
     """Return every environment, in order."""

@@ -335,4 +335,4 @@ def test_who_took_it_out_stands_in_the_trail(
         actor=manager, model=on.model, environment=environments["dev"], limit=1
     )
     assert [each.id for each in found] == ["a"]
-    assert AuditRow.objects.get(action="capture.take_out").details == {"limit": 1}
+    assert AuditRow.objects.get(action="capture.take").details == {"limit": 1}

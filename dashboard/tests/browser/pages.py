@@ -34,6 +34,7 @@ OPEN = {
     "roll back": "/models/paged/production/roll-back/",
     "roll back, first package": "/models/paged/staging/roll-back/",
     "roll back, nothing live": "/models/empty/dev/roll-back/",
+    "capture": "/models/paged/production/capture/",
     "releases": "/releases/",
     "releases, nothing found": "/releases/?model=empty",
     "release, live": "/releases/{live}/",

@@ -58,7 +58,7 @@ def test_the_requests_come_as_lines_of_json(manager_calls: APIClient, some: Stre
     assert answer["Cache-Control"] == "no-store"
     lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
     assert [line["id"] for line in lines] == ["a", "b"]
-    assert AuditRow.objects.filter(action="capture.take_out").count() == 1
+    assert AuditRow.objects.filter(action="capture.take").count() == 1
 
 
 def test_a_time_without_requests_is_an_empty_answer(manager_calls: APIClient, some: Stream) -> None:
