@@ -23,6 +23,8 @@ from releases.errors import Forbidden, Refused
 from releases.models import AuditRow, CaptureFile, CaptureSetting, Environment, MLModel, Package
 from releases.tests.scenes import put_live
 from serving import capture_stream, captured, exchange, routing
+from serving.tests.forms import ROW, package
+from serving.tests.processes import GatewayProcess, wait_for
 
 NOW = datetime.now(UTC)
 
@@ -89,6 +91,25 @@ def test_what_waits_comes_to_disk_and_can_be_read(stream: Stream, on: CaptureSet
     row = CaptureFile.objects.get()
     assert (row.records, row.size) == (3, the_file().stat().st_size)
     assert the_file().stat().st_mode & 0o077 == 0
+
+
+def test_a_request_to_a_live_gateway_comes_to_disk(
+    redis: Redis, redis_server: str, on: CaptureSetting, tmp_path: Path
+) -> None:
+    store = tmp_path / "artefacts"
+    store.mkdir()
+    route = routing.Route("flight-eta", (package(store, 1),), capture=routing.Capture(1.0, 1000))
+    exchange.put_environments(redis, ["dev"])
+    exchange.put_table(redis, routing.RouteTable("dev", 1, {"flight-eta": route}, keyless=True))
+    gateway = GatewayProcess(redis_server, tmp_path / "gateway").start()
+    try:
+        wait_for(gateway.ready)
+        answer = gateway.client.post("/dev/v1/models/flight-eta:predict", json={"instances": [ROW]})
+        (found,) = wait_for(lambda: capture.store() and list(capture.read("flight-eta", "dev")))
+    finally:
+        gateway.kill()
+    assert found.inputs == {name: [value] for name, value in ROW.items()}
+    assert (found.id, found.answer) == (answer.headers["x-request-id"], answer.json()["predictions"])
 
 
 def test_any_tool_can_read_the_file(stream: Stream, on: CaptureSetting) -> None:

@@ -57,7 +57,7 @@ class Process:
         self.follower = Follower(config, self.live, self.pool, self.disk, self.journal, lambda: self.heart.nudge())
         self.shares = Shares(self.boot, config.data, self._shared)
         states, line = self.follower.states, self.follower.line
-        self.captures = Captures(self.live)
+        self.captures = Captures(self.live, clock=self.recorder.now)
         self.capturing = Capturing(config.redis_url, self.boot, self.captures)
         clock = Clock(lambda: self.recorder.offset, lambda offset: self._on_loop(self._agree, offset))
         told = self.captures.told

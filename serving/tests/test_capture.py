@@ -44,7 +44,7 @@ class Kept:
         route = Route("eta", (target,), capture=setting)
         self.inside = Inside(folder, RouteTable("dev", 1, {"eta": route}, keyless=True))
         self.captures = Captures(self.inside.live, lambda: draw)
-        self.after = After(self.inside.recorder, (), self.captures.offer)
+        self.after = After(self.inside.recorder, self.inside.live, (), self.captures.offer)
 
     @property
     def package(self) -> Package:
