@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from serving.gateway.tls import Certificate
 from serving.gateway.writing import FORMS
@@ -15,6 +17,7 @@ WRONG_SETTING = 78
 METRICS = ("token", "open", "off")
 SERVERS = ("uvicorn", "granian")
 MOST_HOPS = 10
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 
 
 class ConfigError(Exception):
@@ -41,6 +44,8 @@ class Config:
     hops: int = 0
     log: str = "text"
     log_sample: float = 0.0
+    otlp: str = ""
+    otlp_headers: tuple[tuple[str, str], ...] = ()
     metrics: str = "token"
     metrics_token: str = ""
 
@@ -80,6 +85,8 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         metrics=_one_of("GATEWAY_METRICS", environ.get("GATEWAY_METRICS") or "token", METRICS),
         metrics_token=environ.get("GATEWAY_METRICS_TOKEN", ""),
         log_sample=_share("GATEWAY_LOG_SAMPLE", environ.get("GATEWAY_LOG_SAMPLE") or "0"),
+        otlp=_collector("GATEWAY_OTLP_ENDPOINT", environ.get("GATEWAY_OTLP_ENDPOINT", "")),
+        otlp_headers=_headers("GATEWAY_OTLP_HEADERS", environ.get("GATEWAY_OTLP_HEADERS", "")),
     )
 
 
@@ -151,6 +158,21 @@ def _share(name: str, text: str) -> float:
     if not 0 <= share <= 1:
         raise ConfigError(f"{name} must be a number from 0 to 1, such as 0.01 (got {text!r}).")
     return share
+
+
+def _collector(name: str, text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise ConfigError(f"{name} must look like http://localhost:4318.")
+    return text
+
+
+def _headers(name: str, text: str) -> tuple[tuple[str, str], ...]:
+    """Return `name=value,name=value` as pairs; what is in them is a secret, so no error repeats it."""
+    found = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    if not all(HEADER.match(key) and value.isascii() and value.isprintable() for key, _, value in found):
+        raise ConfigError(f"{name} must look like name=value,name=value.")
+    return tuple((key, value.strip()) for key, _, value in found)
 
 
 def _one_of(name: str, text: str, allowed: tuple[str, ...]) -> str:
