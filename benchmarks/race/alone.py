@@ -20,7 +20,7 @@ from benchmarks.race.servers import LOAD_CORE, Server
 from serving.routing import Route
 
 PACKAGES, MANY = 20, 50
-FEW, CONNECTIONS = 16, 64
+FEW = 16
 SWITCH_SECONDS = 0.05
 LOOK_SECONDS, PATIENCE = 0.002, 30.0
 
@@ -121,7 +121,10 @@ def _bodies(gateway: Server, model: Model) -> Iterator[Path]:
 
 
 def two(home: Installation, model: Model, plan: Plan) -> dict[str, float]:
-    """Return how many times what one gateway answers two of them do, each on its core, the model on scikit-learn."""
+    """Return how many times what one gateway answers two of them do, each on its core, the model on scikit-learn.
+
+    With few connections, as the load generator shares the cores and must cost little.
+    """
     home.publish(ours.route(model.name, model.left_on_sklearn))
     pair = [home.gateway(f"pair-{number}", ours.ask(model.name)) for number in range(2)]
     pair[1].core = LOAD_CORE
@@ -139,6 +142,6 @@ def _alternate(pair: Sequence[Server], bodies: Path, plan: Plan) -> tuple[float,
     one, both = [], []
     for _ in range(plan.rounds):
         with alone(plan.lock):
-            one.append(load.together(pair[:1], bodies, CONNECTIONS, plan.seconds))
-            both.append(load.together(pair, bodies, CONNECTIONS, plan.seconds))
+            one.append(load.together(pair[:1], bodies, FEW, plan.seconds))
+            both.append(load.together(pair, bodies, FEW, plan.seconds))
     return median(one), median(both)

@@ -86,7 +86,8 @@ class Gateway:
             then(self._signed(request, guard, _say(request.path, problem)))
             return True
         try:
-            _check_form(request, way.door.FORMS)
+            if request.headers.get("content-type") not in way.door.FORMS:
+                _check_form(request, way.door.FORMS)
             self._predictor.begin(request, way, ended)
         except Problem as problem:
             ended(_say(request.path, problem))

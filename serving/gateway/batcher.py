@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from serving.contract import Batch, join
 from serving.metrics.recorder import Call
@@ -18,12 +17,13 @@ from serving.runtimes import Answer, ModelDied
 # A call on the event loop holds up everybody else for as long as it takes, one in the worker thread only its own model.
 TICK_ROWS, FLIGHT_ROWS = 64, 64
 MOST_WAITING = 512
+# How long a flight may look out for the callers of the last one: a part of what it takes, and never more seconds.
+GATHER_PART, GATHER_SECONDS = 0.1, 0.0005
 log = logging.getLogger("slipway.gateway")
-SMOOTH = 0.2
+# A flight during which the whole process stood still says little about the next one.
+SMOOTH, MOST_STEP = 0.2, 10
 
 Model = Callable[[Batch], Answer]
-# Takes the answer or the failure of one request; must not raise.
-Then = Callable[[Answer | Exception], None]
 
 
 class Busy(Exception):
@@ -34,23 +34,26 @@ class Busy(Exception):
         self.seconds = max(1, math.ceil(seconds))
 
 
-@dataclass(slots=True)
 class Waiting:
-    """One request in the queue since `at` (monotonic); `then` is None once it has its answer or failure."""
+    """One request that waits for its model, since `at` (monotonic); `found` takes its answer or its failure, once."""
 
+    __slots__ = ("at", "batch", "call", "open", "timer")
     batch: Batch
-    call: Call
-    then: Then | None
-    at: float
-    timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.at, self.open = call, 0.0, True
+        self.timer: asyncio.TimerHandle | None = None
 
     def give(self, found: Answer | Exception) -> None:
         """Hand over what became of it; what comes second, after a deadline, is dropped."""
-        then, self.then = self.then, None
         if self.timer is not None:
             self.timer.cancel()
-        if then is not None:
-            then(found)
+        if self.open:
+            self.open = False
+            self.found(found)
+
+    def found(self, found: Answer | Exception) -> None:
+        raise NotImplementedError
 
 
 def take(queue: deque[Waiting], rows: int) -> list[Waiting]:
@@ -58,7 +61,7 @@ def take(queue: deque[Waiting], rows: int) -> list[Waiting]:
     group: list[Waiting] = []
     while queue and (not group or rows >= queue[0].batch.rows):
         waiting = queue.popleft()
-        if waiting.then is not None:
+        if waiting.open:
             group.append(waiting)
             rows -= waiting.batch.rows
     return group
@@ -115,13 +118,14 @@ class Ticks:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def ask(self, batch: Batch, call: Call, then: Then) -> None:
-        """Give the answer to `then`, later; raises Busy."""
+    def ask(self, waiting: Waiting) -> None:
+        """Give it its answer, later; raises Busy."""
         if not self._queue:
             asyncio.get_running_loop().call_soon(self._tick)
         elif len(self._queue) >= MOST_WAITING:
             raise Busy(1)
-        self._queue.append(Waiting(batch, call, then, time.monotonic()))
+        waiting.at = time.monotonic()
+        self._queue.append(waiting)
 
     def _tick(self) -> None:
         group = take(self._queue, self.rows)
@@ -144,15 +148,17 @@ class Flights:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def ask(self, batch: Batch, call: Call, left: float, then: Then) -> None:
-        """Give the answer to `then`, a TimeoutError after `left` seconds; raises Busy when it would come too late."""
+    def ask(self, waiting: Waiting, left: float) -> None:
+        """Give it its answer, a TimeoutError after `left` seconds; raises Busy when it would come too late."""
         self.check(left)
         loop = asyncio.get_running_loop()
-        waiting = Waiting(batch, call, then, time.monotonic())
+        waiting.at = time.monotonic()
         waiting.timer = loop.call_later(max(0.0, left), _expire, waiting)
         self._queue.append(waiting)
         if not self._flying:
-            self._start(loop)
+            # What else arrives in this turn of the loop comes along.
+            self._flying = True
+            loop.call_soon(self._start, loop)
 
     def check(self, left: float) -> None:
         """Raise Busy when a request that came now would wait longer than `left` seconds, or the queue is full."""
@@ -179,10 +185,27 @@ class Flights:
         began: float,
         ended: float,
     ) -> None:
-        self._seconds += SMOOTH * (ended - began - self._seconds)
-        # The next flight leaves first: the thread computes while the loop writes the answers of this one.
-        self._start(loop)
-        settle(group, found, began, ended)
+        seconds = min(ended - began, MOST_STEP * self._seconds) if self._seconds else ended - began
+        self._seconds += SMOOTH * (seconds - self._seconds)
+        whole = min(FLIGHT_ROWS, len(group) + len(self._queue))
+        if len(self._queue) >= whole:
+            # The next flight leaves first: the thread computes while the loop writes the answers of this one.
+            self._start(loop)
+            settle(group, found, began, ended)
+        else:
+            settle(group, found, began, ended)
+            self._gather(loop, whole, time.monotonic() + min(GATHER_SECONDS, GATHER_PART * self._seconds))
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, whole: int, until: float) -> None:
+        """Leave when whoever was just answered is back; each turn of the loop looks, for a small part of a flight.
+
+        Otherwise those who came during the flight and those who were in it would take turns for ever, in flights that
+        are half empty and cost as much as a full one.
+        """
+        if len(self._queue) >= whole or time.monotonic() >= until:
+            self._start(loop)
+        else:
+            loop.call_soon(self._gather, loop, whole, until)
 
 
 def _expire(waiting: Waiting) -> None:

@@ -124,14 +124,19 @@ class Limiter:
 
     def enter(self, now: float) -> Refusal | None:
         """Let a request in, which calls `leave` at its end, or say why not; a refused one costs nothing."""
-        refusal = self._refusal(now)
-        if refusal is not None:
-            self.tally.refused += 1
-            return refusal
-        if self.rate is not None:
-            self.rate.take()
-        if self.environment_rate is not None:
-            self.environment_rate.take()
+        rate, everybody = self.rate, self.environment_rate
+        # The key's own limits come first: a caller that is over them must not use up the environment's.
+        if rate is not None and (wait := rate.wait(now)):
+            return self._refuse(_too_fast("This API key", "key", rate.limit, wait))
+        if everybody is not None and (wait := everybody.wait(now)):
+            return self._refuse(_too_fast(self.environment, "environment", everybody.limit, wait))
+        if self.places is not None and not self.places.enter():
+            words = f"This API key has as many requests in flight as it may have ({self.places.limit}); try again."
+            return self._refuse(Refusal(words, 1.0, "concurrency"))
+        if rate is not None:
+            rate.take()
+        if everybody is not None:
+            everybody.take()
         return None
 
     def leave(self) -> None:
@@ -139,16 +144,9 @@ class Limiter:
         if self.places is not None:
             self.places.leave()
 
-    def _refusal(self, now: float) -> Refusal | None:
-        """The key's own limits come first: a caller that is over them must not use up the environment's."""
-        if self.rate is not None and (wait := self.rate.wait(now)):
-            return _too_fast("This API key", "key", self.rate.limit, wait)
-        if self.environment_rate is not None and (wait := self.environment_rate.wait(now)):
-            return _too_fast(self.environment, "environment", self.environment_rate.limit, wait)
-        if self.places is not None and not self.places.enter():
-            words = f"This API key has as many requests in flight as it may have ({self.places.limit}); try again."
-            return Refusal(words, 1.0, "concurrency")
-        return None
+    def _refuse(self, refusal: Refusal) -> Refusal:
+        self.tally.refused += 1
+        return refusal
 
 
 def _too_fast(who: str, policy: str, limit: float, wait: float) -> Refusal:

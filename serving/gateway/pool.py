@@ -15,7 +15,7 @@ import numpy as np
 from serving import artefacts, runtimes
 from serving.artefacts import EXAMPLE, Manifest
 from serving.contract import Batch, Decoder, Signature
-from serving.gateway.batcher import TICK_ROWS, Busy, Flights, Then, Ticks
+from serving.gateway.batcher import TICK_ROWS, Busy, Flights, Ticks, Waiting
 from serving.gateway.journal import Journal
 from serving.gateway.messages import Request
 from serving.metrics.recorder import Call
@@ -65,17 +65,17 @@ class Package:
         """How many requests wait for this package."""
         return len(self._ticks) + len(self._flights)
 
-    def ask(self, batch: Batch, call: Call, then: Then) -> None:
-        """Give `then` the answer, what the model raises, or TimeoutError at the call's deadline.
+    def ask(self, waiting: Waiting) -> None:
+        """Give it the answer, what the model raises, or TimeoutError at its deadline.
 
         Raises Busy, and TimeoutError when the deadline has passed.
         """
-        if (left := call.left()) <= 0:
+        if (left := waiting.call.left()) <= 0:
             raise TimeoutError
-        if self._quick and batch.rows <= self._ticks.rows:
-            self._ticks.ask(batch, call, then)
+        if self._quick and waiting.batch.rows <= self._ticks.rows:
+            self._ticks.ask(waiting)
         else:
-            self._flights.ask(batch, call, left, then)
+            self._flights.ask(waiting, left)
 
     def check(self, call: Call) -> None:
         """Raise Busy or TimeoutError when this call could not be answered in time: before its body costs anything."""

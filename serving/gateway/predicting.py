@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +15,7 @@ from serving.gateway.unpacking import Unpacker
 from serving.gateway.ways import Way, choose
 from serving.gateway.world import Choice
 from serving.metrics.recorder import LATE, Call, Recorder
+from serving.routing import pick
 
 DEADLINE = "x-deadline-ms"
 DIGITS = 9
@@ -28,7 +30,7 @@ class Predictor:
 
     def begin(self, request: Request, way: Way, then: Callable[[Reply], object]) -> None:
         """Give `then` the reply to a plain request on a plain way; raises Problem before a package is picked."""
-        choice = choose(way, None, None)
+        choice = pick(way.choices, random.random()) if way.choices else choose(way, None, None)  # noqa: S311 - no secret
         call = self._recorder.start(choice.line, request.began, way.found.route.deadline)
         Prediction(way, choice, call, self.failures, then).ask(request)
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from serving.contract import Batch, ContractError
-from serving.gateway.batcher import Busy
+from serving.contract import ContractError
+from serving.gateway.batcher import Busy, Waiting
 from serving.gateway.messages import Reply, Request
 from serving.gateway.ways import Way
 from serving.gateway.world import Choice
@@ -20,17 +20,17 @@ EXCEPTION, BAD_ANSWER, BUSY = "exception", "answer", "busy"
 Failures = Counter[tuple[str, int, str]]
 
 
-class Prediction:
+class Prediction(Waiting):
     """What was picked, the open count, and `then`, which takes the reply, exactly once."""
 
-    __slots__ = ("asked", "batch", "call", "choice", "failures", "then", "way")
-    batch: Batch
+    __slots__ = ("asked", "choice", "failures", "then", "way")
     asked: Any
 
     def __init__(
         self, way: Way, choice: Choice, call: Call, failures: Failures, then: Callable[[Reply], object]
     ) -> None:
-        self.way, self.choice, self.call, self.failures, self.then = way, choice, call, failures, then
+        super().__init__(call)
+        self.way, self.choice, self.failures, self.then = way, choice, failures, then
         choice.package.busy += 1
 
     def ask(self, request: Request) -> None:
@@ -39,7 +39,7 @@ class Prediction:
         try:
             package.check(self.call)
             self.batch, self.asked = self.way.door.parse(package, request)
-            package.ask(self.batch, self.call, self.found)
+            package.ask(self)
         except Exception as failure:
             self.found(failure)
 
@@ -49,7 +49,7 @@ class Prediction:
         try:
             package.check(call)
             self.batch, self.asked = await package.read(request, self.way.door.parse, call.left())
-            package.ask(self.batch, call, self.found)
+            package.ask(self)
         except Exception as failure:
             self.found(failure)
 

@@ -88,7 +88,8 @@ class StraightHttp(HttpToolsProtocol):
         self._waiting: deque[Exchange] = deque()
         self._fields: dict[str, str] = {}
         self._chunks: list[bytes] = []
-        self._size, self._in_head, self._sending, self._refused = 0, False, False, False
+        self._size, self._head = 0, 0
+        self._in_head, self._sending, self._refused = False, False, False
         self._known = Exchange("POST", "", {}, b"", True)
         self._hand_over_known = partial(self._hand_over, self._known)
         # What came in one piece while nothing else was under way.
@@ -121,21 +122,24 @@ class StraightHttp(HttpToolsProtocol):
         if unfinished and self._in_head:
             self._size += len(data)
             if self._size > MOST_HEADERS:
-                self._turn_away(error(431, f"The headers are over the limit of {MOST_HEADERS // 1024} KiB."))
+                self._turn_away(_crowded())
 
     def on_message_begin(self) -> None:
         self.url, self._fields, self._chunks = b"", {}, []
-        self._size, self._in_head, self._sending = 0, True, True
+        self._size, self._head, self._in_head, self._sending = 0, 0, True, True
         if self._free():
             self.until = time.monotonic() + BODY_SECONDS
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._head += len(name) + len(value)
         self._fields.setdefault(_lower(name), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
         self._size, self._in_head = 0, False
         length = self._fields.get("content-length", "")
-        if not self.url.startswith(b"/"):
+        if self._head > MOST_HEADERS:
+            self._turn_away(_crowded())
+        elif not self.url.startswith(b"/"):
             self._turn_away(error(400, "The address must be a path, such as /v2/models."))
         elif len(self.url) > MOST_ADDRESS:
             self._turn_away(error(414, f"The address is over the limit of {MOST_ADDRESS // 1024} KiB."))
@@ -262,6 +266,10 @@ class StraightHttp(HttpToolsProtocol):
 @lru_cache(maxsize=512)
 def _lower(name: bytes) -> str:
     return name.decode("latin-1").lower()
+
+
+def _crowded() -> Reply:
+    return error(431, f"The headers are over the limit of {MOST_HEADERS // 1024} KiB.")
 
 
 def _failed(exchange: Exchange, failure: BaseException) -> Reply:

@@ -107,9 +107,24 @@ class Recorder:
             return
         now = self._timer()
         age = now - call.began
-        if call.outcome != REFUSED and age > call.deadline:
+        line, at = call.line, int(now + self.offset)
+        series = line.series if line.at == at else self._turn(line, at)
+        series.queued += call.queued
+        series.computed += call.computed
+        if call.outcome == REFUSED:
+            series.refused += 1
+            return
+        if age > call.deadline:
             call.outcome = call.late
-        self._count(call, age, now)
+        series.completions += 1
+        series.rows += call.rows
+        series.seconds += age
+        number = TOP if call.outcome == TIMEOUT else bucket(age)
+        series.latency[number] = series.latency.get(number, 0) + 1
+        if call.outcome != DONE:
+            series.errors[call.outcome] = series.errors.get(call.outcome, 0) + 1
+        elif call.score is not None:
+            series.scores[call.score] = series.scores.get(call.score, 0) + 1
 
     def turn_away(self, line: Line, reason: str) -> None:
         """Count a request that was refused before a package was picked."""
@@ -201,24 +216,6 @@ class Recorder:
             age, current = now - place[2] - 1, place[1] == self._era
             if (age > KEEP_UNSENT and current) or (cell.sent == cell.version and (age > KEEP_SENT or not current)):
                 del self._cells[place]
-
-    def _count(self, call: Call, age: float, now: float) -> None:
-        line, at = call.line, int(now + self.offset)
-        series = line.series if line.at == at else self._turn(line, at)
-        series.queued += call.queued
-        series.computed += call.computed
-        if call.outcome == REFUSED:
-            series.refused += 1
-            return
-        series.completions += 1
-        series.rows += call.rows
-        series.seconds += age
-        number = TOP if call.outcome == TIMEOUT else bucket(age)
-        series.latency[number] = series.latency.get(number, 0) + 1
-        if call.outcome != DONE:
-            series.errors[call.outcome] = series.errors.get(call.outcome, 0) + 1
-        elif call.score is not None:
-            series.scores[call.score] = series.scores.get(call.score, 0) + 1
 
     def _turn(self, line: Line, at: int) -> Series:
         """Lead a line to the cell of another second, and return its series there."""

@@ -32,7 +32,7 @@ class Answer:
     at the whole, and cuts out its rows when it is asked for them.
     """
 
-    __slots__ = ("_labels", "_made", "_probabilities", "_rows", "_values", "_whole", "classes")
+    __slots__ = ("_labels", "_made", "_probabilities", "_rows", "_values", "classes")
 
     def __init__(
         self,
@@ -42,40 +42,37 @@ class Answer:
         classes: Sequence[Any] | None = None,
     ) -> None:
         self._values, self._labels, self._probabilities, self.classes = values, labels, probabilities, classes
-        self._whole, self._rows = self, slice(None)
+        self._rows = slice(None)
         self._made: dict[Any, list[Any]] = {}
 
     @property
     def values(self) -> np.ndarray | None:
-        found = self._whole._values
-        return None if found is None else found[self._rows]
+        return None if self._values is None else self._values[self._rows]
 
     @property
     def labels(self) -> list[Any] | None:
-        found = self._whole._labels
-        return None if found is None else found[self._rows]
+        return None if self._labels is None else self._labels[self._rows]
 
     @property
     def probabilities(self) -> np.ndarray | None:
-        found = self._whole._probabilities
-        return None if found is None else found[self._rows]
+        return None if self._probabilities is None else self._probabilities[self._rows]
 
     def once(self, make: Callable[[Answer], list[T]]) -> list[T]:
         """Return these rows of `make(whole)`, which has an item for each: made once for all who share a call."""
-        made = self._whole._made
-        found = made.get(make)
+        found = self._made.get(make)
         if found is None:
-            found = made[make] = make(self._whole)
+            found = self._made[make] = make(self.part(None, None))
         return found[self._rows]
 
     def plain(self) -> list[Any]:
         """Return each row's values, or probabilities, as Python's own numbers."""
         return self.once(_plain)
 
-    def part(self, start: int, stop: int) -> Answer:
+    def part(self, start: int | None, stop: int | None) -> Answer:
         """Return the answer to the rows from `start` to before `stop` of the whole."""
         part: Answer = Answer.__new__(Answer)
-        part._whole, part._rows, part.classes = self._whole, slice(start, stop), self.classes
+        part._values, part._labels, part._probabilities = self._values, self._labels, self._probabilities
+        part.classes, part._made, part._rows = self.classes, self._made, slice(start, stop)
         return part
 
 

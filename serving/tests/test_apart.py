@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ FREE = flight().to_json() | {"metadata": {}}
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
+    gc.collect()  # a gateway that an earlier test forgot ends its models now
     found = Nursery()
     yield found
     found.close()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 
 from serving.contract import Batch
-from serving.gateway.batcher import Then, Ticks
+from serving.gateway.batcher import Flights, Ticks, Waiting
 from serving.metrics.recorder import Call
 from serving.metrics.series import Line
 from serving.runtimes import Answer
@@ -25,10 +29,24 @@ def call() -> Call:
     return Call(Line("dev", ("eta", 1, "stable", "", "rest", "v1")), 0.0, 10.0)
 
 
+Then = Callable[[Answer | Exception], object]
+
+
+class One(Waiting):
+    """A request whose answer goes to `found`."""
+
+    def __init__(self, rows: Batch, then: Then) -> None:
+        super().__init__(call())
+        self.batch, self.then = rows, then
+
+    def found(self, found: Answer | Exception) -> None:
+        self.then(found)
+
+
 def ask(ticks: Ticks, *asked: tuple[Batch, Then]) -> None:
     async def turn() -> None:
         for rows, then in asked:
-            ticks.ask(rows, call(), then)
+            ticks.ask(One(rows, then))
         for _ in range(len(asked) + 1):
             await asyncio.sleep(0)
 
@@ -65,3 +83,44 @@ def test_who_cannot_take_an_answer_keeps_nobody_else_from_theirs(caplog: pytest.
         ask(Ticks(lambda rows: doubled([], rows)), (batch(1), broken), (batch(2), found.append))
     assert [answer.plain() for answer in found if isinstance(answer, Answer)] == [[4.0]]
     assert "could not be handed over" in caplog.text
+
+
+def test_a_process_that_stood_still_does_not_refuse_for_long() -> None:
+    async def flight(seconds: float) -> None:
+        flights._land(asyncio.get_running_loop(), [], [], 0.0, seconds)
+
+    with ThreadPoolExecutor(1) as worker:
+        flights = Flights(lambda rows: doubled([], rows), worker)
+        for seconds in (0.01, 0.01, 30.0):
+            asyncio.run(flight(seconds))
+        assert flights._seconds < 0.05
+
+
+def test_who_calls_again_at_once_shares_every_call_with_the_others() -> None:
+    calls: list[int] = []
+
+    def slow(rows: Batch) -> Answer:
+        time.sleep(0.02)
+        return doubled(calls, rows)
+
+    async def clients() -> None:
+        flights, left, done = Flights(slow, worker), [10] * 8, asyncio.Event()
+
+        def again(client: int, _: Answer | Exception | None = None) -> None:
+            left[client] -= 1
+            if left[client] >= 0:
+                flights.ask(One(batch(1.0), partial(again, client)), 10.0)
+            elif max(left) < 0:
+                done.set()
+
+        again(0)
+        await asyncio.sleep(0.01)
+        for client in range(1, 8):
+            again(client)
+        await done.wait()
+
+    with ThreadPoolExecutor(1) as worker:
+        asyncio.run(clients())
+    assert sum(calls) == 80
+    assert calls[:2] == [1, 8], calls
+    assert calls.count(8) >= 9, calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import json
 import re
@@ -178,6 +179,23 @@ def test_a_known_head_needs_no_parser_and_each_counts_once(here: Here) -> None:
 
 def counted(here: Here) -> int:
     return sum(total.completions for total in here.inside.recorder.totals([]).values())
+
+
+@pytest.mark.parametrize("sort", ["good", "bad", "own id"])
+def test_requests_leave_nothing_for_the_garbage_collector(here: Here, sort: str) -> None:
+    """A cycle for each request would be a pause of a millisecond many times a second."""
+
+    def left(count: int) -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            here.sent(*[SORTS[sort]] * count, answers=count)
+            return gc.collect()
+        finally:
+            gc.enable()
+
+    left(5)
+    assert left(200) - left(20) < 60
 
 
 @pytest.mark.parametrize("sort", ["pinned", "own id", "traced", "in chunks"])

@@ -88,6 +88,13 @@ def test_requests_sent_together_are_answered_in_their_order(connection: socket.s
     assert found == sorted(found)
 
 
+@pytest.mark.parametrize("size", [100, 60_000])
+def test_headers_over_the_limit_are_refused_though_they_come_at_once(connection: socket.socket, size: int) -> None:
+    connection.sendall(predict("a", *(f"x-{number}: {'y' * size}" for number in range(120_000 // size))))
+    reply = answer(connection)
+    assert (reply.status, reply.headers["connection"]) == (431, "close")
+
+
 def test_a_request_in_two_halves_is_one(connection: socket.socket) -> None:
     whole = predict("b")
     connection.sendall(whole[:90])
