@@ -24,10 +24,10 @@ from benchmarks.race.rounds import alone
 from benchmarks.race.stopwatch import Seam, Stopwatch
 from serving.contract import Decoder
 from serving.contract.batch import Batch
-from serving.gateway import predicting
+from serving.gateway import predicting, prediction
 from serving.gateway.batcher import Ticks
 from serving.gateway.guard import Guard
-from serving.gateway.messages import Request
+from serving.gateway.messages import Reply, Request
 from serving.gateway.protocols import v1
 from serving.metrics.recorder import Recorder
 from serving.routing import RouteTable
@@ -40,13 +40,13 @@ SEAMS: tuple[Seam, ...] = (
     ("limits of the key: in", Guard, "enter"),
     ("limits of the key: out", Guard, "leave"),
     ("limits of the key: headers", Guard, "headers"),
-    ("pick the package", predicting, "choose"),
+    ("pick the package", predicting, "pick"),
     ("start the count", Recorder, "start"),
     ("read and check the body", Decoder, "decode_v1"),
     ("queue for the tick", Ticks, "ask"),
     ("rows to an array", Batch, "matrix"),
     ("run the model, make its answer", OnnxRuntime, "predict"),
-    ("score", predicting, "score"),
+    ("score", prediction, "score"),
     ("write the answer", v1, "encode"),
     ("close the count", Recorder, "finish"),
 )
@@ -90,7 +90,7 @@ def _fastest(model: Model, together: int, *, watched: bool) -> tuple[float, dict
 
 
 class Flow:
-    """Requests through the gateway's function, as the RSGI door makes them, without a server."""
+    """Requests through the gateway's function, as the straight door makes them, without a server."""
 
     def __init__(self, model: Model, folder: Path) -> None:
         routes = {model.name: ours.route(model.name, model.package)}
@@ -100,10 +100,12 @@ class Flow:
         ask = ours.ask(model.name)
         self.path, self.bodies = ask.path, ask.bodies(model.rows)
         self.headers: Any = {"content-type": "application/json", "authorization": ask.headers["Authorization"]}
+        self.open = 0
 
     async def run(self, together: int, watched: bool) -> tuple[float, dict[str, float]]:
         """Return microseconds of one request, and of each step when they are watched."""
         watch = Stopwatch()
+        await self.gateway.answer(self._request(self.bodies[0]))
         groups = [self.bodies[at : at + together] for at in range(0, together * (560 // together), together)]
         with watch.on(SEAMS) if watched else nullcontext():
             began = time.perf_counter()
@@ -116,16 +118,20 @@ class Flow:
         }
 
     async def _group(self, bodies: list[bytes]) -> None:
-        if len(bodies) == 1:
-            await self._one(bodies[0])
-        else:
-            await asyncio.gather(*map(self._one, bodies))
+        self.open = len(bodies)
+        for body in bodies:
+            assert self.gateway.straight(self._request(body), self._take)
+        while self.open:
+            await asyncio.sleep(0)
 
-    async def _one(self, body: bytes) -> None:
-        reply = await self.gateway.answer(Request("POST", self.path, self.headers, body, time.monotonic()))
+    def _request(self, body: bytes) -> Request:
+        return Request("POST", self.path, self.headers, body, time.monotonic())
+
+    def _take(self, reply: Reply) -> None:
         assert reply.status == 200, reply.body
         if reply.call is not None:
             self.recorder.finish(reply.call)
+        self.open -= 1
 
 
 if __name__ == "__main__":

@@ -54,6 +54,12 @@ class Signature:
 
     def check(self) -> Signature:
         """Return the signature when it can be served; raises SignatureError with every reason otherwise."""
+        if self._problems:
+            raise SignatureError(f"The signature cannot be served: {'; '.join(self._problems)}.")
+        return self
+
+    @cached_property
+    def _problems(self) -> list[str]:
         found = [problem for item in self.inputs for problem in problems(item)]
         names = [item.name for item in self.inputs]
         if not names:
@@ -62,9 +68,7 @@ class Signature:
             found.append(f"two inputs have the same name: {', '.join(doubled)}")
         if len(names) > 1 and any(item.shape is not None for item in self.inputs):
             found.append("a tensor can only be the one input")
-        if found:
-            raise SignatureError(f"The signature cannot be served: {'; '.join(found)}.")
-        return self
+        return found
 
     @cached_property
     def tensor(self) -> Field | None:

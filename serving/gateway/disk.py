@@ -19,15 +19,19 @@ KEEP_UNUSED = 7 * 86400
 log = logging.getLogger("slipway.gateway")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file whole: a reader, or a start after a power cut, sees the old bytes or the new ones."""
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace a file whole: a reader, or a start after a power cut, sees the old bytes or the new ones.
+
+    Not `durable` it outlives this process, but perhaps not a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(draft, path)
     except OSError:
         os.unlink(draft)

@@ -60,7 +60,8 @@ class Journal:
     def loading(self, digest: str) -> Iterator[None]:
         """Mark that this package is being loaded and warmed; where the disk is full it goes unmarked."""
         with _told("Which package is being loaded"):
-            write_atomically(self._loading, digest.encode())
+            # It is for the next start after a crash of this process; a power cut has no package to blame.
+            write_atomically(self._loading, digest.encode(), durable=False)
         try:
             yield
         finally:

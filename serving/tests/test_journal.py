@@ -68,7 +68,7 @@ def test_a_stop_in_good_order_leaves_no_marks(tmp_path: Path) -> None:
 def full(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk with no room for another byte."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(journals, "write_atomically", refuse)
