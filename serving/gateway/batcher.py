@@ -144,6 +144,8 @@ class Flights:
         self._model, self._worker, self._queue = model, worker, deque[Waiting]()
         self._flying = False
         self._seconds = 0.0
+        # The event loop whose turns look out for the callers of the last flight; a test has several.
+        self._lookout: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -155,7 +157,7 @@ class Flights:
         waiting.at = time.monotonic()
         waiting.timer = loop.call_later(max(0.0, left), _expire, waiting)
         self._queue.append(waiting)
-        if not self._flying:
+        if not self._flying and self._lookout is not loop:
             # What else arrives in this turn of the loop comes along.
             self._flying = True
             loop.call_soon(self._start, loop)
@@ -193,8 +195,10 @@ class Flights:
             self._start(loop)
             settle(group, found, began, ended)
         else:
+            self._flying, self._lookout = False, loop
+            until = time.monotonic() + min(GATHER_SECONDS, GATHER_PART * self._seconds)
             settle(group, found, began, ended)
-            self._gather(loop, whole, time.monotonic() + min(GATHER_SECONDS, GATHER_PART * self._seconds))
+            self._gather(loop, whole, until)
 
     def _gather(self, loop: asyncio.AbstractEventLoop, whole: int, until: float) -> None:
         """Leave when whoever was just answered is back; each turn of the loop looks, for a small part of a flight.
@@ -203,6 +207,7 @@ class Flights:
         are half empty and cost as much as a full one.
         """
         if len(self._queue) >= whole or time.monotonic() >= until:
+            self._lookout = None
             self._start(loop)
         else:
             loop.call_soon(self._gather, loop, whole, until)

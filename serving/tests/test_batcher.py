@@ -124,3 +124,25 @@ def test_who_calls_again_at_once_shares_every_call_with_the_others() -> None:
     assert sum(calls) == 80
     assert calls[:2] == [1, 8], calls
     assert calls.count(8) >= 9, calls
+
+
+def test_a_flight_that_nobody_saw_leave_is_not_waited_for() -> None:
+    """An event loop may end while the next flight looks out for its callers."""
+    answers: list[Answer | Exception] = []
+
+    async def one() -> None:
+        answered = asyncio.Event()
+
+        def take(answer: Answer | Exception) -> None:
+            answers.append(answer)
+            answered.set()
+
+        flights.ask(One(batch(1.0), take), 10.0)
+        await answered.wait()
+
+    with ThreadPoolExecutor(1) as worker:
+        flights = Flights(lambda rows: doubled([], rows), worker)
+        flights._seconds = 0.2
+        for _ in range(3):
+            asyncio.run(one())
+    assert [answer.plain() for answer in answers if isinstance(answer, Answer)] == [[2.0]] * 3
