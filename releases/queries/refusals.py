@@ -33,10 +33,18 @@ Refusals = Counter[Refusal]
 def turned_away(environment: str, start: datetime, end: datetime, model: str | None = None) -> Refusals | None:
     """Count who was turned away from start to end, of one model or of all; None while Redis is away.
 
-    The last hour comes from the cells of ten seconds, a longer time from the minutes or the hours of the database.
+    The last hour comes from the cells of ten seconds. A longer time comes from the minutes or the hours of the
+    database, and from the cells what no row holds yet; while Redis is away it ends with the newest row.
     """
-    if start < datetime.now(UTC) - SHORT:
-        return _from_rows(environment, start, end, model)
+    if start >= datetime.now(UTC) - SHORT:
+        return _from_cells(environment, start, end, model)
+    seconds = Count.MINUTE if end - start <= timedelta(hours=26) else Count.HOUR
+    found, newest = _from_rows(environment, start, end, model, seconds), _newest(seconds)
+    since = max(end - SHORT, start if newest is None else newest + timedelta(seconds=seconds))
+    return found + (_from_cells(environment, since, end, model) or Refusals())
+
+
+def _from_cells(environment: str, start: datetime, end: datetime, model: str | None) -> Refusals | None:
     try:
         cells = store.read(broker.client(), environment, start.timestamp(), end.timestamp(), step=10, model=model)
     except redis.RedisError as error:
@@ -49,15 +57,19 @@ def turned_away(environment: str, start: datetime, end: datetime, model: str | N
     return found
 
 
-def _from_rows(environment: str, start: datetime, end: datetime, model: str | None) -> Refusals:
+def _from_rows(environment: str, start: datetime, end: datetime, model: str | None, seconds: int) -> Refusals:
     models = [*MLModel.objects.values_list("name", flat=True), ""] if model is None else [model]
-    seconds = Count.MINUTE if end - start <= timedelta(hours=26) else Count.HOUR
     rows = Count.objects.filter(environment=environment, model__in=models, seconds=seconds, at__gte=start, at__lt=end)
     rows = rows.filter(package="")
     found: Refusals = Counter()
     for name, reasons in rows.values_list("model", "errors"):
         _add(found, name, reasons)
     return found
+
+
+def _newest(seconds: int) -> datetime | None:
+    """The start of the newest row of any environment: all before its end is in the database."""
+    return Count.objects.filter(seconds=seconds).order_by("-at").values_list("at", flat=True).first()
 
 
 def _add(into: Refusals, model: str, reasons: dict[str, int]) -> None:

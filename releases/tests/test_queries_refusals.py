@@ -39,6 +39,20 @@ def test_it_says_how_many_by_model_status_and_kind(redis: Redis, packages: list[
     assert turned_away("dev", now - timedelta(hours=hours), now, "flight-eta") == {KEY: 7}
 
 
+@pytest.mark.parametrize("hours", [24, 24 * 7])
+def test_a_long_time_ends_now_and_counts_nothing_twice(
+    redis: Redis, packages: list[Package], settings: Settings, hours: float
+) -> None:
+    now = datetime.now(UTC)
+    put(redis, int(now.timestamp()) - int(now.timestamp()) % 10 - 30)
+    for _ in range(3):
+        assert turned_away("dev", now - timedelta(hours=hours), now) == {KEY: 7, RATE: 2}
+        counts.roll_up(now)
+        now += timedelta(seconds=40)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert turned_away("dev", now - timedelta(hours=hours), now) in ({}, {KEY: 7, RATE: 2})
+
+
 def test_without_redis_nobody_knows(packages: list[Package], settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     now = datetime.now(UTC)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,7 @@ class Busy(Exception):
         self.seconds = max(1, math.ceil(seconds))
 
 
-class Waiting:
+class Waiting(ABC):
     """One request that waits for its model, since `at` (monotonic); `found` takes its answer or its failure, once."""
 
     __slots__ = ("at", "batch", "call", "open", "timer")
@@ -52,8 +53,9 @@ class Waiting:
             self.open = False
             self.found(found)
 
+    @abstractmethod
     def found(self, found: Answer | Exception) -> None:
-        raise NotImplementedError
+        """Take the answer, or why there is none."""
 
 
 def take(queue: deque[Waiting], rows: int) -> list[Waiting]:

@@ -11,7 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, build_opener
 from urllib.request import Request as Post
 
@@ -27,6 +29,8 @@ PATH = "/v1/traces"
 PAUSE_SECONDS, TIMEOUT_SECONDS = 1.0, 5.0
 MOST_WAITING, AT_ONCE, LONGEST = 4096, 512, 256
 SERVER, ERROR = 2, 2
+# What a collector may take later (OTLP 1.x, "Retryable Response Codes").
+AGAIN = frozenset({429, 502, 503, 504})
 log = logging.getLogger("slipway.gateway")
 
 
@@ -104,10 +108,18 @@ class Spans:
             done = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
             try:
                 self._send(encode(self._name, done))
-            except OSError as error:
+            except HTTPError as error:
+                if error.code in AGAIN:
+                    self._keep(done, error.reason)
+                    return
+                # It would refuse the same spans for ever, and with them all that come after.
+                self.dropped += len(done)
+                self._say(f"refused, {error.code} {error.reason}")
+            except (OSError, HTTPException) as error:
                 self._keep(done, str(getattr(error, "reason", error)))
                 return
-            self._failing = ""
+            else:
+                self._failing = ""
 
     def _send(self, data: bytes) -> None:
         post = Post(self._url, data, self._headers)  # noqa: S310 - the scheme was checked with the settings
@@ -118,6 +130,9 @@ class Spans:
         room = max(0, MOST_WAITING - len(self._waiting))
         self.dropped += max(0, len(done) - room)
         self._waiting.extendleft(reversed(done[:room]))
+        self._say(why)
+
+    def _say(self, why: str) -> None:
         if why != self._failing:
             self._failing = why
             log.warning("Spans cannot be sent to %s: %s; %d at most wait.", self._url, why, MOST_WAITING)

@@ -47,6 +47,9 @@ class _Nobody:
         pass
 
 
+NOTHING = Request("", "", {}, b"", 0.0)
+
+
 class Exchange:
     """One request, and whether it has its reply, under the names by which uvicorn's protocol looks at it."""
 
@@ -164,6 +167,7 @@ class StraightHttp(HttpToolsProtocol):
         method, path = self.parser.get_method().decode("ascii"), path_of(self.url)
         if keep and method == "POST" and self._whole:
             self._door.heads.learn(self._whole, Head(path, self._fields, len(body)))
+        self._chunks, self._whole = [], b""
         exchange = Exchange(method, path, self._fields, body, keep)
         if self._free() and not self._waiting:
             self._begin(exchange)
@@ -244,6 +248,8 @@ class StraightHttp(HttpToolsProtocol):
         if not gone:
             self.transport.write(wired(reply, exchange.method, exchange.keep_alive))
         self._door.after(exchange.request, reply)
+        # A connection that idles must not hold what it was sent last.
+        exchange.request, exchange.body = NOTHING, b""
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
             self.transport.close()

@@ -11,12 +11,39 @@ Key = tuple[str, int, str, str, str, str]
 K = TypeVar("K")
 
 
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """What can be added up. starts = completions + refused + what still runs.
+
+    Errors are completions too, and every completion has a latency. `seconds` adds up the latencies, `queued` and
+    `computed` how long requests waited for their model and it took.
+    """
+
+    starts: int = 0
+    completions: int = 0
+    refused: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    queued: float = 0.0
+    computed: float = 0.0
+    errors: dict[str, int] = field(default_factory=dict)
+
+    def plus(self, more: Counts) -> None:
+        """Add others to these; in any order the sum is the same."""
+        self.starts += more.starts
+        self.completions += more.completions
+        self.refused += more.refused
+        self.rows += more.rows
+        self.seconds += more.seconds
+        self.queued += more.queued
+        self.computed += more.computed
+        merge_into(self.errors, more.errors)
+
+
 @dataclass(slots=True)
-class Series:
+class Series(Counts):
     """The counts of one kind of request in one cell. `latency` and `scores` are histograms by bucket number.
 
-    starts = completions + refused + what still runs. Errors are completions too, and every completion has a latency.
-    `seconds` adds up the latencies, `queued` and `computed` how long requests waited for their model and it took.
     Without a package it counts who was turned away before one was picked: `refused`, and in `errors` the reasons.
     """
 
@@ -26,14 +53,6 @@ class Series:
     package: str
     mode: str
     protocol: str
-    starts: int = 0
-    completions: int = 0
-    refused: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    queued: float = 0.0
-    computed: float = 0.0
-    errors: dict[str, int] = field(default_factory=dict)
     latency: dict[int, int] = field(default_factory=dict)
     scores: dict[int, int] = field(default_factory=dict)
 
@@ -59,14 +78,7 @@ def copy(series: Series) -> Series:
 
 def add(total: Series, more: Series) -> None:
     """Add one series to another; in any order the sum is the same."""
-    total.starts += more.starts
-    total.completions += more.completions
-    total.refused += more.refused
-    total.rows += more.rows
-    total.seconds += more.seconds
-    total.queued += more.queued
-    total.computed += more.computed
-    merge_into(total.errors, more.errors)
+    total.plus(more)
     merge_into(total.latency, more.latency)
     merge_into(total.scores, more.scores)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from serving.metrics.histogram import BUCKETS, TOP, edge
-from serving.metrics.series import Series, merge_into
+from serving.metrics.series import Counts, Series
 
 # Upper edges in seconds, each the edge of one of the 940 buckets, so that a total counts exactly what they count.
 WANTED = (
@@ -26,30 +26,15 @@ Name = tuple[str, str, str, str, str, str]
 
 
 @dataclass(slots=True)
-class Total:
+class Total(Counts):
     """Counts that only grow, last at second `at`. `latency` has one number per coarse bucket, not cumulative."""
 
-    starts: int = 0
-    completions: int = 0
-    refused: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    queued: float = 0.0
-    computed: float = 0.0
-    errors: dict[str, int] = field(default_factory=dict)
     latency: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
     at: int = 0
 
     def add(self, series: Series) -> None:
         """Add what one cell counted."""
-        self.starts += series.starts
-        self.completions += series.completions
-        self.refused += series.refused
-        self.rows += series.rows
-        self.seconds += series.seconds
-        self.queued += series.queued
-        self.computed += series.computed
-        merge_into(self.errors, series.errors)
+        self.plus(series)
         for number, count in series.latency.items():
             self.latency[COARSE[number]] += count
 

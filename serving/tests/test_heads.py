@@ -7,6 +7,7 @@ import gc
 import hashlib
 import json
 import re
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.same_everywhere
 CHANGING = ("x-request-id", "traceresponse", "ratelimit")
 SECRET = "sk_plain_secret"
 PATH = "/dev/v1/models/eta:predict"
+CONNECTIONS, MIB = 20, 1 << 20
 GOOD, BAD = json.dumps({"instances": [ROW]}).encode(), b'{"instances": [{}]}'
 
 
@@ -82,13 +84,17 @@ class Here:
         self.config = uvicorn.Config(object(), loop="none", lifespan="off", ws="none", log_config=None)  # type: ignore[arg-type]
         self.config.load()
 
+    def connection(self, wire: Wire) -> Any:
+        """Return a new connection that writes to `wire`, on the running loop."""
+        state = uvicorn.server.ServerState()
+        made = self.door.connect(config=self.config, server_state=state, app_state={}, _loop=asyncio.get_running_loop())
+        made.connection_made(wire)
+        return made
+
     async def send(self, pieces: list[bytes], answers: int) -> bytes:
         """Return what a new connection answers to these pieces, one after the other."""
-        loop, wire = asyncio.get_running_loop(), Wire()
-        connection = self.door.connect(
-            config=self.config, server_state=uvicorn.server.ServerState(), app_state={}, _loop=loop
-        )
-        connection.connection_made(wire)
+        wire = Wire()
+        connection = self.connection(wire)
         for piece in pieces:
             connection.data_received(piece)
             await asyncio.sleep(0)
@@ -196,6 +202,28 @@ def test_requests_leave_nothing_for_the_garbage_collector(here: Here, sort: str)
 
     left(5)
     assert left(200) - left(20) < 60
+
+
+def test_connections_that_idle_hold_no_body(here: Here) -> None:
+    async def held() -> int:
+        before, open_ones = tracemalloc.get_traced_memory()[0], []
+        for _ in range(CONNECTIONS):
+            wire = Wire()
+            open_ones.append(here.connection(wire))
+            open_ones[-1].data_received(request(GOOD + b" " * MIB))
+            while not wire.out:
+                await asyncio.sleep(0.001)
+        now = tracemalloc.get_traced_memory()[0]
+        for connection in open_ones:
+            connection.connection_lost(None)
+        return now - before
+
+    here.sent(request(GOOD + b" " * MIB), answers=1)
+    tracemalloc.start()
+    try:
+        assert asyncio.run(held()) < 2 * MIB
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("sort", ["pinned", "own id", "traced", "in chunks"])

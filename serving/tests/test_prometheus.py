@@ -50,7 +50,9 @@ def test_every_latency_is_counted_below_the_edges_above_it(latencies: list[float
     for seconds in latencies:
         latency[bucket(seconds)] = latency.get(bucket(seconds), 0) + 1
     done = len(latencies)
-    series = Series("eta", 7, "stable", DIGEST, "rest", "v1", done, done, seconds=sum(latencies), latency=latency)
+    series = Series(
+        "eta", 7, "stable", DIGEST, "rest", "v1", starts=done, completions=done, seconds=sum(latencies), latency=latency
+    )
     totals: Totals = {}
     fold(totals, "dev", 0, [series])
     page = text(families.of(totals, {("eta", DIGEST): 4})).decode()

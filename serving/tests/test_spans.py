@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.server
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -158,6 +159,29 @@ def test_what_a_collector_refuses_is_sent_again(
     collector.status = 200
     watched.spans.flush()
     assert len(collector.spans()) == 2
+
+
+def test_spans_that_a_collector_will_never_take_hold_up_no_others(watched: Watched, collector: Collector) -> None:
+    collector.status = 400
+    watched.ask()
+    watched.spans.flush()
+    collector.status = 200
+    watched.ask()
+    watched.spans.flush()
+    assert (len(collector.spans()), watched.spans.dropped) == (1, 1)
+
+
+def test_a_collector_that_speaks_something_else_does_not_end_the_thread(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        watched = Watched(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        watched.ask()
+        sending = threading.Thread(target=watched.spans.flush)
+        sending.start()
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        sending.join(10)
+    assert (len(watched.spans._waiting), watched.spans.dropped) == (1, 0)
 
 
 def test_a_redirect_is_not_followed_with_our_headers(watched: Watched, collector: Collector) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from dashboard.tests.drills import material
 from dashboard.tests.drills.running import Slipway, slipway
+from serving import exchange
+from serving.tests.processes import Valkey
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +35,15 @@ def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slipway]:
         running.start()
         material.fill(running, tmp_path_factory.mktemp("packages"))
         yield running
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A Valkey of the drill's own that tells gateways of one environment, dev."""
+    server = Valkey()
+    exchange.put_environments(server.redis, ["dev"])
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -40,14 +40,6 @@ KEYS = (api_key(SECRET),)
 
 
 @pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    server = Valkey()
-    exchange.put_environments(server.redis, [PLACE])
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def targets(tmp_path: Path) -> list[Target]:
     """Two packages; each answers with its own number."""
     store = tmp_path / "artefacts"

@@ -37,14 +37,6 @@ KEY = Key(hashlib.sha256(SECRET.encode()).hexdigest(), "drill", ("*",), False, N
 
 
 @pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    server = Valkey()
-    exchange.put_environments(server.redis, [PLACE])
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def gateway(valkey: Valkey, tmp_path: Path) -> Iterator[GatewayProcess]:
     process = GatewayProcess(valkey.url, tmp_path / "data")
     yield process
