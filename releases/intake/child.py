@@ -17,7 +17,6 @@ REFUSED = 3
 
 def main() -> int:
     """The exit code: 0, or 3 after a refusal that was said."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from releases.intake.report import Refused
 
     said = _keep_stdout()

@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import stat
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from releases import sandbox
 from releases.intake.report import STEPS, Progress, Refused
+from releases.sandbox import program
+from releases.sandbox.tiers import CODE
 
 LIMITS = sandbox.Limits(seconds=240, memory=6144 * sandbox.MIB, file_size=640 * sandbox.MIB, disk=1024 * sandbox.MIB)
 CHILD = Path(__file__).with_name("child.py")
@@ -67,8 +68,7 @@ def run(job: Mapping[str, Any], package: Path, out: Path, progress: Progress) ->
     """The child's result and how the sandbox ran it; raises Refused for its refusal, crash or broken limit."""
     (out / "job.json").write_text(json.dumps(job), "utf-8")
     listener = Listener(progress)
-    # Like -I, but one variable of the sandbox counts: its fixed hash seed makes the same ONNX form every time.
-    command = [sys.executable, "-P", "-s", "-B", str(CHILD)]
+    command = program.command(CHILD, [], CODE)
     ended = sandbox.run(command, read=[package], write=out, limits=LIMITS, needs="intake", on_line=listener.line)
     if listener.refusal is not None:
         raise Refused(*listener.refusal)

@@ -5,6 +5,7 @@ Standard library only, and by file path: `python -I -B attempts.py '{"tcp": 1234
 
 import json
 import os
+import signal
 import socket
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 HEARTBEAT_SECONDS = 0.05
 LIFE_SECONDS = 20.0
+BOMB = 24
 
 
 def tcp(asked: dict[str, Any]) -> None:
@@ -74,10 +76,29 @@ def secret_key(asked: dict[str, Any]) -> None:
     raise PermissionError("nothing found")
 
 
+def fork_bomb(_: dict[str, Any]) -> None:
+    """Children that do nothing but be there; a few are enough to know that a thousand would be too."""
+    children = []
+    try:
+        for _number in range(BOMB):
+            if not (child := os.fork()):
+                time.sleep(LIFE_SECONDS)
+                os._exit(0)
+            children.append(child)
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
 def leave_behind(asked: dict[str, Any]) -> None:
     """A child in a session of its own, with nothing in common with us, that outlives us if it can."""
-    if os.fork():
-        return
+    try:
+        if os.fork():
+            return
+    except OSError:
+        Path(asked["heartbeat"]).write_text("no process was made")
+        raise
     with suppress(OSError):
         os.setsid()
     if os.fork():
@@ -99,6 +120,7 @@ ATTEMPTS: dict[str, Callable[[dict[str, Any]], None]] = {
     "memory": memory,
     "file size": file_size,
     "secret key": secret_key,
+    "fork bomb": fork_bomb,
     "left behind": leave_behind,
 }
 

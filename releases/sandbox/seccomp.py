@@ -15,10 +15,12 @@ ERRNO = 0x00050000
 DENY = ERRNO | errno.EPERM
 PRETEND = ERRNO  # errno 0: the call answers success and does nothing
 ABSENT = ERRNO | errno.ENOSYS
+NO_MORE = ERRNO | errno.EAGAIN
 
 LOAD, JUMP_EQUAL, JUMP_GREATER_EQUAL, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 ARGUMENT, UPPER = 16, 4  # offsets in struct seccomp_data
 NEW_NAMESPACES = 0x7E020080  # every CLONE_NEW* flag
+THREAD = 0x00010000  # CLONE_THREAD
 SOCK_STREAM, SOCK_TYPE_MASK = 1, 0xF
 
 Step = tuple[int, int, int, int]
@@ -50,7 +52,7 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "utime": (132, 88), "utimes": (235, 88), "futimesat": (261, 88), "utimensat": (280, 88),
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
-    "clone": (56, 220), "clone3": (435, 435),
+    "fork": (57, 220), "vfork": (58, 220), "clone": (56, 220), "clone3": (435, 435),
 }  # fmt: skip
 
 SOCKETS = ("socket", "connect", "accept", "bind", "listen", "accept4")
@@ -74,7 +76,7 @@ def supported() -> bool:
 
 
 def program(groups: Iterable[str]) -> list[Step]:
-    """The filter for `groups` out of sockets, sessions, signals, dangers, metadata; everything else is allowed."""
+    """The filter for `groups`, which are the names in _GROUPS; everything else is allowed."""
     column, architecture = ARCHITECTURES[platform.machine()]
     steps: list[Step] = [(LOAD, 0, 0, 4), (JUMP_EQUAL, 1, 0, architecture), (RETURN, 0, 0, KILL), (LOAD, 0, 0, 0)]
     if column == 0:  # the x32 calls would go around the numbers below
@@ -113,6 +115,17 @@ def _dangers(column: int) -> list[list[Step]]:
     return [*blocks, _when("clone", column, DENY, *clone), _when("clone3", column, ABSENT)]
 
 
+def _processes(column: int) -> list[list[Step]]:
+    """Threads, but no further process: limits on memory hold for one process, and a fork bomb needs two.
+
+    It must stand before the groups that allow some of clone; clone3, whose flags cannot be read here, looks absent.
+    """
+    thread_only = [(LOAD, 0, 0, ARGUMENT), (JUMP_ANY_BIT, 1, 0, THREAD), (RETURN, 0, 0, NO_MORE), (LOAD, 0, 0, 0)]
+    clone = [(JUMP_EQUAL, 0, len(thread_only), NUMBERS["clone"][column]), *thread_only]
+    older = [_when(name, column, NO_MORE) for name in ("fork", "vfork")] if column == 0 else []
+    return [*older, clone, _when("clone3", column, ABSENT)]
+
+
 def _sessions(column: int) -> list[list[Step]]:
     """Nobody leaves the process group, or turns the limits of another process."""
     own: tuple[Step, ...] = ((LOAD, 0, 0, ARGUMENT), (JUMP_EQUAL, 0, 1, 0), (RETURN, 0, 0, ALLOW))
@@ -120,6 +133,7 @@ def _sessions(column: int) -> list[list[Step]]:
 
 
 _GROUPS: dict[str, Group] = {
+    "processes": _processes,
     "sockets": _sockets,
     "sessions": _sessions,
     "signals": _each(SIGNALS, DENY),

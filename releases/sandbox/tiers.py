@@ -26,7 +26,18 @@ SYSTEM = [
 ]
 FACTS = ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu", "/sys/devices/system/node"]
 HOSTILE = frozenset(
-    {"tcp", "udp", "unix socket", "read outside", "write outside", "memory", "file size", "left behind", "secret key"}
+    {
+        "tcp",
+        "udp",
+        "unix socket",
+        "read outside",
+        "write outside",
+        "memory",
+        "file size",
+        "fork bomb",
+        "left behind",
+        "secret key",
+    }
 )
 
 
@@ -92,17 +103,17 @@ def _bubblewrap(job: Job) -> list[str]:
     words += ["--bind", str(job.write), str(job.write), "--chdir", str(job.write)]
     # Without these the child could fill memory through the file systems that bubblewrap itself makes.
     words += ["--size", str(64 * MIB), "--tmpfs", "/dev/shm", "--remount-ro", "/dev", "--remount-ro", "/"]  # noqa: S108
-    groups = ["dangers"] if seccomp.supported() else []
+    groups = ["processes", "dangers"] if seccomp.supported() else []
     return [*words, "--", *_confined(job, locked=False, groups=groups)]
 
 
 def _unshare(job: Job) -> list[str]:
-    inside = _confined(job, locked=True, groups=["sockets", "dangers", "metadata"])
+    inside = _confined(job, locked=True, groups=["processes", "sockets", "dangers", "metadata"])
     return ["setpriv", "--pdeathsig", "KILL", "unshare", "-rnpf", "--kill-child", "--", *inside]
 
 
 def _landlock(job: Job) -> list[str]:
-    groups = ["sockets", "sessions", "dangers", "metadata"]
+    groups = ["processes", "sockets", "sessions", "dangers", "metadata"]
     if not landlock.scopes_signals():
         groups.append("signals")
     return _confined(job, locked=True, groups=groups, watch=True)

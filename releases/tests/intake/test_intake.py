@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from releases import intake
+from releases import intake, sandbox
 from releases.intake import running
 from releases.tests import models
+from releases.tests.sandbox.test_sandbox import STRONG, need
 from serving import runtimes
 from serving.artefacts import folder_of, verify
 from serving.contract import Decoder
@@ -124,6 +125,15 @@ def test_a_stored_package_uploaded_again_as_tar_is_the_same_package(flight: tupl
     assert (again.digest, again.artefact) == (accepted.digest, accepted.artefact)
     assert again.steps[-1].detail == "the same files were stored before; nothing is stored twice"
     assert len(list((shelf.root / "packages").iterdir())) == len(list((shelf.root / "artefacts").iterdir())) == 1
+
+
+@pytest.mark.parametrize("tier", STRONG)
+def test_an_intake_works_on_every_strong_tier(tier: str, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    need(tier)
+    monkeypatch.setenv(sandbox.FORCE, tier)
+    path = shelf.root / "travel-time.onnx"
+    path.write_bytes(models.travel_time())
+    assert shelf.take(path, models.TRAVEL_TIME_LIMITS).sandbox == tier
 
 
 def test_an_onnx_file_is_served_with_the_limits_of_the_form(shelf: Shelf) -> None:

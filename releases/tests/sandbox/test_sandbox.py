@@ -141,10 +141,20 @@ def test_a_crash_is_known_by_its_signal(tier: str, box: Path) -> None:
     assert run("import ctypes; ctypes.string_at(0)", box).signal == signal.SIGSEGV
 
 
-def test_children_of_the_command_end_with_it(tier: str, box: Path) -> None:
+def test_there_are_no_children_or_they_end_with_it(tier: str, box: Path) -> None:
     code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-I', '-c', {BEAT!r}]); time.sleep(0.5)"
-    assert run(code, box).returncode == 0
-    assert_silent(box / "beat")
+    ended = run(code, box)
+    if tier in STRONG:
+        assert "BlockingIOError" in ended.stderr
+        assert not (box / "beat").exists()
+    else:
+        assert ended.returncode == 0
+        assert_silent(box / "beat")
+
+
+def test_threads_are_not_processes(tier: str, box: Path) -> None:
+    code = "import threading; t = threading.Thread(target=print, args=('in a thread',)); t.start(); t.join()"
+    assert run(code, box).stdout.strip() == "in a thread"
 
 
 @pytest.mark.parametrize("name", TIERS)
