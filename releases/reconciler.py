@@ -78,7 +78,7 @@ def _unmet(release: Release) -> tuple[str, ...]:
     """Gates hold the beginning only, and never a rollback."""
     if release.state != Release.State.WAITING or release.is_rollback or release.package is None:
         return ()
-    return tuple(gate.words for gate in gates.unmet(release.package, release.environment))
+    return tuple(gate.words for gate in gates.unmet(release.package, release.environment, release))
 
 
 def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:

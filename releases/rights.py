@@ -17,15 +17,17 @@ VIEWER, DEVELOPER, QA, MANAGER, ADMIN = "viewer", "developer", "QA", "release ma
 
 REGISTER, DEPLOY, SIGN_OFF = "register", "deploy", "sign off"
 DELETE, ENVIRONMENTS, KEYS = "delete packages", "edit environments", "manage keys"
-CAPTURE = "keep requests"
+CAPTURE, RUN = "keep requests", "run suites"
+# Who may change what is asked of packages could let any package in, so it is one role only.
+GATES, OVERRIDE = "edit gates", "override gates"
 
 # A developer deploys only where the environment is open to developers.
 ROLES: dict[str, frozenset[str]] = {
     VIEWER: frozenset(),
-    DEVELOPER: frozenset({REGISTER, DEPLOY}),
-    QA: frozenset({SIGN_OFF}),
-    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE}),
-    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE}),
+    DEVELOPER: frozenset({REGISTER, DEPLOY, RUN}),
+    QA: frozenset({SIGN_OFF, RUN}),
+    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE, RUN}),
+    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE, RUN, GATES, OVERRIDE}),
 }
 EVERYWHERE = frozenset({MANAGER, ADMIN})
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import broker, capture, reconciler, routes
+from releases import broker, capture, reconciler, routes, smoke
 from releases.actions import counts, keys
 from releases.actions.intake import LOST, WORK, run
 from releases.models import Intake, Release
@@ -42,6 +42,7 @@ def reconcile_all() -> None:
 
     One that moves gets a worker that stays with it: a step a second would leave a scheduled *recreate* off for seconds.
     """
+    smoke.undo_failed()
     for pk in Release.objects.filter(state__in=Release.UNFINISHED).values_list("pk", flat=True):
         try:
             plan = reconciler.reconcile(pk)

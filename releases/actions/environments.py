@@ -7,10 +7,10 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, ProtectedError
 
 from releases import routes
-from releases.actions import audit, keys
+from releases.actions import audit, gates, keys
 from releases.errors import Conflict, Refused
 from releases.models import AuditRow, Environment, Release, Route
 from releases.rights import ENVIRONMENTS, require
@@ -23,6 +23,7 @@ EDITABLE = (
     "keyless",
     "developers_deploy",
     "needs_previous",
+    "undoes_failed_smoke",
     "watch_seconds",
     "default_strategy",
     "requests_per_second",
@@ -54,6 +55,8 @@ def create(
         if not last and (successor := before or _last(environment)):
             _reorder([*_names_without(name, until=successor.name), name, *_names_from(successor.name, name)])
             environment.refresh_from_db(fields=["position"])
+        if copy_of:
+            gates.copy(copy_of, environment)
         keys.ensure_internal(environment)
         audit.record("environment.create", environment, actor=actor, environment=name, details=_settings(environment))
         routes.publish(environment, "environment made")
@@ -94,18 +97,25 @@ def order(*, actor: User | None, names: list[str]) -> None:
 
 
 def delete(*, actor: User | None, environment: Environment) -> None:
-    """Delete an environment that never held a release; history is never deleted."""
+    """Delete an environment that never held a release or a test; history is never deleted."""
     require(actor, ENVIRONMENTS)
     with transaction.atomic():
         environment = routes.lock(environment)
         if Release.objects.filter(environment=environment).exists():
             raise Conflict(f"{environment.name} has a history of releases. It cannot be deleted.")
+        wanting = sorted(set(environment.wanted_in.values_list("rule__environment__name", flat=True)))
+        if any(name != environment.name for name in wanting):
+            raise Conflict(f"Gates of {', '.join(wanting)} want suites in {environment.name}. Change them first.")
+        environment.wanted_in.all().delete()
         details = {"generation": environment.generation}
         audit.record("environment.delete", environment, actor=actor, environment=environment.name, details=details)
         Route.objects.filter(environment=environment).delete()
         environment.keys.all().delete()
         environment.tables.all().delete()
-        environment.delete()
+        try:
+            environment.delete()
+        except ProtectedError as error:
+            raise Conflict(f"Packages were tested in {environment.name}. It cannot be deleted.") from error
         transaction.on_commit(lambda: routes.withdraw(environment.name))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from releases.models import Environment, Evidence
+from releases.models import Environment, Evidence, Release
+from releases.wake import wake
+
+CAN_CHANGE = (Release.State.WAITING, Release.State.WATCHING)
 
 
 def record(
@@ -15,14 +18,19 @@ def record(
     reference: str,
     environment: Environment | None = None,
     settings_digest: str = "",
+    words: str = "",
 ) -> Evidence:
-    """Append one piece of evidence about a package digest (`verdict`: pass, fail or hold)."""
-    return Evidence.objects.create(
+    """Append one piece of evidence about a package digest (`verdict`: pass, fail or hold); releases look again."""
+    made = Evidence.objects.create(
         digest=digest,
         kind=kind,
         verdict=verdict,
         reference=reference,
         environment=environment,
         settings_digest=settings_digest,
+        words=words[:300],
         at=timezone.now(),
     )
+    for release in Release.objects.filter(package__digest=digest, state__in=CAN_CHANGE):
+        wake(release)
+    return made

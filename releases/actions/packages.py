@@ -18,17 +18,22 @@ from django.utils import timezone
 from releases import intake as coming_in
 from releases.actions import audit, evidence
 from releases.errors import Conflict, Refused
-from releases.models import Intake, MLModel, Package, Release, Route
-from releases.rights import DELETE, REGISTER, require
+from releases.models import Intake, MLModel, Package, Release, Risk, Route
+from releases.rights import DELETE, GATES, REGISTER, require
 from releases.wake import enqueue
 
 FILE_NAME_BYTES = 200
 
 
-def create_model(*, actor: User | None, name: str, description: str = "") -> MLModel:
-    """Make a model; raises Refused for a bad name, Conflict for one that exists."""
+def create_model(*, actor: User | None, name: str, description: str = "", risk: str = Risk.MEDIUM) -> MLModel:
+    """Make a model; raises Refused for a bad name, Conflict for one that exists, Forbidden.
+
+    A risk other than medium changes what is asked of its packages, so it takes the right to edit gates.
+    """
     require(actor, REGISTER)
-    model = MLModel(name=name, description=description, created_by=actor)
+    if risk != Risk.MEDIUM:
+        require(actor, GATES)
+    model = MLModel(name=name, description=description, risk=risk, created_by=actor)
     try:
         model.full_clean(exclude=["created_by"], validate_unique=False)
     except ValidationError as error:
@@ -37,7 +42,7 @@ def create_model(*, actor: User | None, name: str, description: str = "") -> MLM
     try:
         with transaction.atomic():
             model.save(force_insert=True)
-            audit.record("model.create", model, actor=actor, model=name)
+            audit.record("model.create", model, actor=actor, model=name, details={"risk": model.risk})
     except IntegrityError as error:
         raise Conflict(f"There is a model named {name} already.") from error
     return model
@@ -152,6 +157,7 @@ def _number(intake: Intake, result: coming_in.Accepted) -> Package:
         signature=result.signature,
         manifest=result.manifest,
         example=result.example,
+        answers=result.answers,
         provenance=result.provenance,
         versions=result.versions,
         differences=result.differences,

@@ -29,10 +29,10 @@ def promote(
     reason: str = "",
     start_at: datetime | None = None,
 ) -> Release:
-    """Start a release of the package into the environment.
+    """Start a release of the package into the environment; it waits for gates that may yet be met.
 
-    Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, unmet
-    gates, already live, or a signature that would refuse what the live package accepts).
+    Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, a gate
+    that has failed, already live, or a signature that would refuse what the live package accepts).
     """
     require(actor, DEPLOY, environment)
     strategy = strategy or environment.default_strategy
@@ -52,6 +52,26 @@ def promote(
         raise _under_way(package.model, environment) from error
     wake(release)
     return release
+
+
+def send(*, actor: User | None, package: Package, environment: Environment, reason: str = "") -> Release:
+    """Send a package all the way: a release into each environment up to this one, in which it has not been yet.
+
+    Each waits for the one before and for its gates, and goes on by itself. Raises what `promote` raises; then none
+    of them was made.
+    """
+    last = None
+    with transaction.atomic():
+        for place in Environment.objects.filter(position__lte=environment.position):
+            been = Release.objects.filter(package=package, environment=place)
+            on_its_way = been.filter(state__in=Release.UNFINISHED).exclude(strategy="shadow").first()
+            if on_its_way and place.pk != environment.pk:
+                continue
+            if place.pk == environment.pk or not been.filter(state=Release.State.LIVE).exists():
+                last = promote(actor=actor, package=package, environment=place, reason=reason)
+    if last is None:
+        raise Conflict(f"There is no environment up to {environment.name}.")
+    return last
 
 
 def abort(*, actor: User | None, release: Release, reason: str) -> Release:
@@ -84,9 +104,9 @@ def _may_enter(package: Package, environment: Environment, strategy: str, route:
         raise _under_way(package.model, environment)
     if route.stable_id == package.pk:
         raise Conflict(f"Package {package.number} is live in {environment.name} already.")
-    missing = gates.unmet(package, environment)
-    if missing:
-        raise Conflict(" ".join(gate.words for gate in missing), [gate.url for gate in missing if gate.url])
+    failed = [gate for gate in gates.check(package, environment) if gate.verdict == "fail"]
+    if failed:
+        raise Conflict(" ".join(gate.words for gate in failed), [gate.url for gate in failed if gate.url])
     if route.stable and strategy != "recreate":
         _must_accept_the_same(package, route.stable)
 

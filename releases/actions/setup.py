@@ -1,4 +1,4 @@
-"""What every installation needs before its first page: roles, environments, internal keys."""
+"""What every installation needs before its first page: roles, environments, gates, internal keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from releases import routes
-from releases.actions import keys
+from releases.actions import gates, keys
 from releases.models import Environment
 from releases.rights import ROLES
 
@@ -16,7 +16,7 @@ ENVIRONMENTS: tuple[dict[str, Any], ...] = (
     {"name": "dev", "keyless": True, "developers_deploy": True, "needs_previous": False},
     {"name": "test", "developers_deploy": True},
     {"name": "staging"},
-    {"name": "production"},
+    {"name": "production", "undoes_failed_smoke": True},
 )
 DESCRIPTIONS = {
     "dev": "Where a package first answers; no key needed.",
@@ -35,6 +35,7 @@ def first_start() -> None:
         for position, values in enumerate(ENVIRONMENTS, start=1):
             description = DESCRIPTIONS[values["name"]]
             Environment.objects.create(position=position, description=description, **values)
+    gates.seed()
     for environment in Environment.objects.all():
         keys.ensure_internal(environment)
         routes.publish(environment, "start")

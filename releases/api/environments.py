@@ -35,6 +35,7 @@ class EnvironmentShape(serializers.ModelSerializer):
             "keyless",
             "developers_deploy",
             "needs_previous",
+            "undoes_failed_smoke",
             "watch_seconds",
             "default_strategy",
             "requests_per_second",
@@ -50,6 +51,7 @@ class Settings(Body):
     keyless = Switch(required=False, help_text="answer calls that carry no key")
     developers_deploy = Switch(required=False, help_text="developers may release here")
     needs_previous = Switch(required=False, help_text="a package must have been live one environment before")
+    undoes_failed_smoke = Switch(required=False, help_text="roll back by itself when the smoke test fails")
     watch_seconds = Whole(min_value=0, required=False, help_text="how long a release is watched after the switch")
     default_strategy = Text(max_length=16, required=False, help_text="blue_green or recreate")
     requests_per_second = Whole(required=False, allow_null=True, help_text="limit; null for none")

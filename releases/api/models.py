@@ -11,11 +11,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from releases.actions import packages
+from releases.actions import gates, packages
 from releases.api.endpoint import Endpoint, Listing, created
 from releases.api.parsing import Body, Query, Text, Whole
 from releases.api.shapes import Address, Person
-from releases.models import MLModel, Route
+from releases.models import MLModel, Risk, Route
 from releases.queries import difference
 
 
@@ -27,7 +27,7 @@ class ModelShape(serializers.ModelSerializer):
 
     class Meta:
         model = MLModel
-        fields = ["name", "url", "description", "packages", "live", "deadline", "created_at", "created_by"]
+        fields = ["name", "url", "description", "risk", "packages", "live", "deadline", "created_at", "created_by"]
         read_only_fields = fields
 
     def get_live(self, model: MLModel) -> dict[str, int]:
@@ -37,6 +37,16 @@ class ModelShape(serializers.ModelSerializer):
 class ModelBody(Body):
     name = Text(max_length=63, help_text="small letters, digits and single dashes")
     description = Text(max_length=300, required=False, allow_blank=True, default="")
+    risk = serializers.ChoiceField(
+        Risk.choices,
+        required=False,
+        default=Risk.MEDIUM,
+        help_text="how much its packages must show; only admins choose",
+    )
+
+
+class ModelSettings(Body):
+    risk = serializers.ChoiceField(Risk.choices, help_text="how much its packages must show")
 
 
 class ModelQuery(Query):
@@ -66,6 +76,13 @@ class Model(Endpoint):
         """Look at one model."""
         model = get_object_or_404(every_model(), name=name)
         return Response(ModelShape(model, context={"request": request}).data)
+
+    @extend_schema(request=ModelSettings, responses=ModelShape)
+    def patch(self, request: Request, name: str) -> Response:
+        """Say how much the model's packages must show."""
+        model = get_object_or_404(MLModel, name=name)
+        gates.set_risk(actor=self.person, model=model, **self.body(ModelSettings))
+        return Response(ModelShape(every_model().get(pk=model.pk), context={"request": request}).data)
 
 
 class DiffQuery(Query):

@@ -14,11 +14,12 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from releases import gates, lifecycle
+from releases.actions import gates as overriding
 from releases.actions import releases, rollbacks
 from releases.api.endpoint import Endpoint, Listing, created, narrowed
-from releases.api.parsing import Body, Named, Query, Text, Whole
+from releases.api.parsing import Body, Named, Query, Switch, Text, Whole
 from releases.api.shapes import Address, Name, Number, Person
-from releases.models import Environment, Event, MLModel, Package, Release
+from releases.models import Environment, Event, MLModel, Override, Package, Release
 
 FIELDS = [
     "id",
@@ -51,9 +52,14 @@ FIELDS = [
 
 class GateShape(serializers.Serializer):
     name = serializers.CharField(read_only=True)
-    verdict = serializers.ChoiceField(["pass", "fail", "hold"], read_only=True)
+    verdict = serializers.ChoiceField(
+        ["pass", "fail", "hold", "overridden"], read_only=True, help_text="hold: a release waits for it"
+    )
     words = serializers.CharField(read_only=True, help_text="the same in a sentence")
-    url = serializers.CharField(read_only=True, help_text="the page that mends it, or empty")
+    url = serializers.CharField(read_only=True, help_text="the page with the evidence or that mends it, or empty")
+    kind = serializers.CharField(read_only=True, help_text="kind of the suite, empty for other conditions")
+    where = serializers.CharField(read_only=True, help_text="the environment in which the suite must have run")
+    missing = serializers.BooleanField(read_only=True, help_text="no result counts; it starts by itself")
 
 
 class EventShape(serializers.ModelSerializer):
@@ -62,6 +68,15 @@ class EventShape(serializers.ModelSerializer):
     class Meta:
         model = Event
         fields = ["at", "action", "old_state", "new_state", "weight", "reason", "actor"]
+        read_only_fields = fields
+
+
+class OverrideShape(serializers.ModelSerializer):
+    asked_by, consented_by = Person(), Person()
+
+    class Meta:
+        model = Override
+        fields = ["gates", "reason", "asked_at", "asked_by", "consented_at", "consented_by"]
         read_only_fields = fields
 
 
@@ -84,15 +99,17 @@ class ReleaseShape(ReleaseRow):
     events = EventShape(many=True, read_only=True)
     gates = serializers.SerializerMethodField(help_text="what it must meet, and whether it does")
     legal = serializers.SerializerMethodField(help_text="the moves that its state allows")
+    override = OverrideShape(read_only=True, allow_null=True, default=None)
     actions = serializers.SerializerMethodField(help_text="what can be called now: {abort: address, rollback: address}")
 
     class Meta(ReleaseRow.Meta):
-        fields = [*FIELDS, "events", "gates", "legal", "actions"]
+        fields = [*FIELDS, "events", "gates", "override", "legal", "actions"]
         read_only_fields = fields
 
     @extend_schema_field(GateShape(many=True))
     def get_gates(self, release: Release) -> list[dict[str, Any]]:
-        return [asdict(gate) for gate in gates.check(release.package, release.environment)] if release.package else []
+        found = gates.check(release.package, release.environment, release) if release.package else []
+        return [asdict(gate) for gate in found]
 
     def get_legal(self, release: Release) -> list[str]:
         return lifecycle.legal(release.state)
@@ -122,6 +139,14 @@ class ReleaseBody(Body):
     strategy = Text(max_length=16, required=False, help_text="blue_green or recreate; else the environment's own")
     reason = Text(max_length=500, required=False, allow_blank=True)
     start_at = serializers.DateTimeField(required=False, allow_null=True, help_text="not before this time")
+    through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("through") and {"strategy", "start_at"} & attrs.keys():
+            raise serializers.ValidationError(
+                {"through": ["It takes no strategy and no start time: each has its own."]}
+            )
+        return attrs
 
 
 class ReasonBody(Body):
@@ -159,7 +184,8 @@ class Releases(Listing):
         """Start a release: one package into one environment."""
         given = self.body(ReleaseBody)
         package = _package(given.pop("model"), given.pop("package"))
-        release = releases.promote(actor=self.person, package=package, **given)
+        start = releases.send if given.pop("through", False) else releases.promote
+        release = start(actor=self.person, package=package, **given)
         return created(_shown(release.pk, request))
 
 
@@ -177,6 +203,24 @@ class Abort(Endpoint):
         """Stop a release before its switch has finished; the live package keeps the traffic."""
         release = get_object_or_404(every_release(), pk=pk)
         releases.abort(actor=self.person, release=release, **self.body(ReasonBody))
+        return Response(_shown(release.pk, request))
+
+
+class Overriding(Endpoint):
+    @extend_schema(request=ReasonBody, responses=ReleaseShape)
+    def post(self, request: Request, pk: str) -> Response:
+        """Ask that the gates a waiting release has not met shall not hold it; a second person must consent."""
+        release = get_object_or_404(every_release(), pk=pk)
+        overriding.ask_override(actor=self.person, release=release, **self.body(ReasonBody))
+        return Response(_shown(release.pk, request))
+
+
+class Consent(Endpoint):
+    @extend_schema(request=None, responses=ReleaseShape)
+    def post(self, request: Request, pk: str) -> Response:
+        """Agree, as a second person, to the override that was asked for."""
+        release = get_object_or_404(every_release(), pk=pk)
+        overriding.consent(actor=self.person, release=release)
         return Response(_shown(release.pk, request))
 
 
@@ -220,9 +264,7 @@ class Gates(Endpoint):
         """Ask what stands between a package and an environment."""
         package = _package(self.given["model"], self.given["package"])
         found = gates.check(package, self.given["environment"])
-        return Response(
-            {"met": all(gate.verdict == "pass" for gate in found), "gates": [asdict(gate) for gate in found]}
-        )
+        return Response({"met": all(gate.met for gate in found), "gates": [asdict(gate) for gate in found]})
 
 
 def every_release() -> QuerySet[Release]:

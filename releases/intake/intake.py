@@ -149,6 +149,7 @@ def _store(
         artefact=artefact,
         size=sum(entry["size"] for entry in entries),
         example=result["example"],
+        answers=result["answers"],
         provenance=files.provenance,
         versions=compared,
         differences=result["proof"],

@@ -62,6 +62,7 @@ class Accepted:
     steps: list[Step] = field(default_factory=list)
     folder: Path = Path()
     kind: str = "regressor"
+    answers: list[Any] = field(default_factory=list)
 
 
 class Progress:

@@ -5,8 +5,9 @@ from releases.models.capture import CaptureFile, CaptureSetting
 from releases.models.counts import Count
 from releases.models.environments import Environment, PublishedTable, Route
 from releases.models.evidence import Evidence
+from releases.models.gates import Override, Rule, SuiteSetting, Want
 from releases.models.keys import AccessToken, ApiKey
-from releases.models.packages import Intake, MLModel, Package
+from releases.models.packages import Intake, MLModel, Package, Risk
 from releases.models.releases import Event, Release
 
 __all__ = [
@@ -21,8 +22,13 @@ __all__ = [
     "Evidence",
     "Intake",
     "MLModel",
+    "Override",
     "Package",
     "PublishedTable",
     "Release",
+    "Risk",
     "Route",
+    "Rule",
+    "SuiteSetting",
+    "Want",
 ]

@@ -17,6 +17,9 @@ class Environment(models.Model):
     keyless = models.BooleanField(default=False, help_text="answer calls that carry no key")
     developers_deploy = models.BooleanField(default=False, help_text="developers may release here")
     needs_previous = models.BooleanField(default=True, help_text="a package must have been live one environment before")
+    undoes_failed_smoke = models.BooleanField(
+        default=False, help_text="a release whose smoke test fails is rolled back by itself"
+    )
     watch_seconds = models.PositiveIntegerField(default=0, help_text="how long a release is watched after the switch")
     default_strategy = models.CharField(max_length=16, default="blue_green")
     requests_per_second = models.PositiveIntegerField(

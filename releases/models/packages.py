@@ -14,6 +14,14 @@ NAME = RegexValidator(
 )
 
 
+class Risk(models.TextChoices):
+    """What it costs when a package of the model is wrong; each environment asks accordingly."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 class MLModel(models.Model):
     """A named thing that is released, such as `flight-eta`."""
 
@@ -22,6 +30,9 @@ class MLModel(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     last_number = models.PositiveIntegerField(default=0)
+    risk = models.CharField(
+        max_length=8, choices=Risk.choices, default=Risk.MEDIUM, help_text="how much its packages must show"
+    )
     deadline = models.FloatField(default=10.0, help_text="seconds after which a request counts as timed out")
 
     class Meta:
@@ -48,6 +59,7 @@ class Package(models.Model):
     signature = models.JSONField()
     manifest = models.JSONField(help_text="[{path, size, sha256}]")
     example = models.JSONField(default=list)
+    answers = models.JSONField(default=list, help_text="what it answered to its example when it came in")
     provenance = models.JSONField(default=dict)
     versions = models.JSONField(default=dict)
     differences = models.JSONField(default=dict)

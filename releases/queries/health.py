@@ -21,7 +21,11 @@ PAUSE = 2.0
 PARTS = {
     pulse.BEAT: ("Beat", "Nothing is being judged or moved: releases stand where they are."),
     "quick": ("The worker for quick work", "Releases move only when beat's next look finds a worker."),
-    "long": ("The worker for long work", "Uploads wait at the door; releases go on."),
+    "long": ("The worker for long work", "Uploads and suites wait at the door; releases go on."),
+    "load": (
+        "The worker that measures",
+        "Load and stress tests and rehearsals wait; releases go on until they need one.",
+    ),
 }
 STARTED, GRACE = timezone.now(), 60.0  # all come up together: nobody who has not come yet is missed in the first minute
 BROKER = ("Redis", "Predictions go on from the gateways' last tables; no release moves and nothing is counted.")

@@ -42,7 +42,12 @@ class Switch:
 
     @property
     def unmet(self) -> list[Gate]:
-        return [gate for gate in self.gates if gate.verdict != "pass"]
+        return [gate for gate in self.gates if not gate.met]
+
+    @property
+    def failed(self) -> list[Gate]:
+        """What a release would not even wait for."""
+        return [gate for gate in self.gates if gate.verdict == "fail"]
 
     @property
     def is_live(self) -> bool:
@@ -50,7 +55,7 @@ class Switch:
 
     @property
     def is_blocked(self) -> bool:
-        return bool(self.unmet) or self.running is not None or self.is_live
+        return bool(self.failed) or self.running is not None or self.is_live
 
     @property
     def seen(self) -> str:

@@ -94,7 +94,8 @@ def takes_something(operation) -> bool:
 
 def fuzz(operation, mode: GenerationMode, header: dict[str, str], known: dict[str, int]) -> None:
     """Call one operation; every other time on something that is there."""
-    there = {"name": "dev" if "environments" in operation.path else "flight-eta", "number": "1"}
+    name = "dev" if "environments" in operation.path else "flight-eta"
+    there = {"name": name, "number": "1", "kind": "smoke", "case": "1"}
     kinds = {"intakes": "intake", "keys": "key", "releases": "running"}
     there["id"] = str(known[kinds.get(operation.path.split("/")[2], "key")])
 

@@ -137,7 +137,7 @@ def test_somebody_without_a_role_reads_and_changes_nothing(ids, person, caller):
 
 def test_quality_assurance_signs_off_and_deploys_nowhere(caller):
     me = caller(QA).get("/api/me/").json()
-    assert me == {"username": "QA", "roles": ["QA"], "rights": ["sign off"], "deploys_to": []}
+    assert me == {"username": "QA", "roles": ["QA"], "rights": ["run suites", "sign off"], "deploys_to": []}
 
 
 def test_a_developer_is_told_where_they_may_deploy(caller):
