@@ -6,7 +6,20 @@ nothing in that second and looks well (coordinated omission). Here the times of 
 """
 
 from testing.loadgen.run import Call, Limits, Result, drive, run
-from testing.loadgen.schedule import constant, poisson
+from testing.loadgen.schedule import constant, poisson, ramp, spike, steps
 from testing.loadgen.tally import Outcome, Tally
 
-__all__ = ["Call", "Limits", "Outcome", "Result", "Tally", "constant", "drive", "poisson", "run"]
+__all__ = [
+    "Call",
+    "Limits",
+    "Outcome",
+    "Result",
+    "Tally",
+    "constant",
+    "drive",
+    "poisson",
+    "ramp",
+    "run",
+    "spike",
+    "steps",
+]

@@ -9,7 +9,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 
@@ -19,6 +19,7 @@ T = TypeVar("T")
 KEEPALIVE = 3.0  # seconds; below the 5 of common servers, so that no request meets a connection that is just closing
 WINDOWS_KEPT = 3600
 STOP_PATIENCE = 1.0
+TURNED_AWAY = (429, 503)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,16 @@ class Result:
     totals: Tally = field(default_factory=Tally)
     windows: deque[Tally] = field(default_factory=lambda: deque(maxlen=WINDOWS_KEPT))
     seconds: float = 0.0
+
+
+class Came(NamedTuple):
+    """What an answer was."""
+
+    status: int | None = None
+    error: str | None = None
+    package: str | None = None
+    sentence: str = ""
+    turned_away: bool = False
 
 
 OnWindow = Callable[[Tally], None]
@@ -145,23 +156,26 @@ class _Generator:
         try:
             async with self.free:
                 sent = self.now()
-                status, error, package, sentence = await self.post(call)
+                came = await self.post(call)
         except asyncio.CancelledError:
-            status, error, package, sentence = None, STOPPED, None, ""
-        self.observe(Outcome(intended, woken, sent, self.now(), status, error, package, sentence))
+            came = Came(error=STOPPED)
+        done = self.now()
+        self.observe(Outcome(intended, woken, sent, done, came.status, came.error, came.package, *came[3:]))
 
-    async def post(self, call: Call) -> tuple[int | None, str | None, str | None, str]:
+    async def post(self, call: Call) -> Came:
         try:
             async with self.session.post(
                 call.url, data=call.body, headers=call.headers, allow_redirects=False
             ) as answer:
                 body, package = await answer.read(), answer.headers.get("X-Package")
-                good = 200 <= answer.status < 300
-                return answer.status, None if good else f"status {answer.status}", package, "" if good else said(body)
+                if 200 <= answer.status < 300:
+                    return Came(answer.status, None, package)
+                turned_away = answer.status in TURNED_AWAY and "Retry-After" in answer.headers
+                return Came(answer.status, f"status {answer.status}", package, said(body), turned_away)
         except TimeoutError:
-            return None, TIMEOUT, None, f"no answer within {self.limits.timeout:g} s"
+            return Came(error=TIMEOUT, sentence=f"no answer within {self.limits.timeout:g} s")
         except (aiohttp.ClientError, OSError) as error:
-            return None, CONNECTION, None, str(error) or type(error).__name__
+            return Came(error=CONNECTION, sentence=str(error) or type(error).__name__)
 
     def observe(self, outcome: Outcome) -> None:
         self.window.observe(outcome, self.limits.late_after)
