@@ -98,6 +98,11 @@ class GatewayClient:
             body["outputs"] = outputs
         return self._post(f"/{self.environment}/v2/models/{model}{chosen}/infer", body, package, request_id)
 
+    def metadata(self, model: str) -> dict[str, Any]:
+        """Return what the gateway says of the model that answers there. Raises GatewayError."""
+        found: dict[str, Any] = self._call("GET", f"/{self.environment}/v2/models/{model}", {}).body
+        return found
+
     def live(self) -> bool:
         """Say whether the gateway answers at all."""
         return self._healthy("live")
@@ -127,9 +132,12 @@ class GatewayClient:
     def _post(self, path: str, body: dict[str, Any], package: int | str | None, request_id: str | None) -> Answer:
         given = {"X-Package": package, "X-Request-Id": request_id}
         headers = {name: str(value) for name, value in given.items() if value is not None}
+        return self._call("POST", path, headers, body)
+
+    def _call(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> Answer:
         begin = time.perf_counter()
         try:
-            response = self._http.post(path, json=body, headers=headers)
+            response = self._http.request(method, path, json=body, headers=headers)
         except httpx.TimeoutException as error:
             raise GatewayError(f"{self.gateway} gave no answer within {self.timeout:g} s.") from error
         except httpx.HTTPError as error:
