@@ -1,4 +1,4 @@
-"""The Celery application: two queues (quick, long) and what beat starts."""
+"""The Celery application: three queues (quick, long, load) and what beat starts."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ app.conf.beat_schedule = {
     "look again at every unfinished release": {"task": "releases.tasks.reconcile_all", "schedule": 1.0},
     "write the route tables again": {"task": "releases.tasks.publish_all", "schedule": 5.0},
     "roll counts up into the database": {"task": "releases.tasks.roll_up", "schedule": 30.0},
+    "start the suites that are wanted": {"task": "testing.tasks.run_missing", "schedule": 2.0},
+    "take up runs that lost their worker": {"task": "testing.tasks.resume_runs", "schedule": 10.0},
     "bring captured requests to disk": {"task": "releases.tasks.store_capture", "schedule": 5.0},
     "note when keys were last used": {"task": "releases.tasks.note_key_use", "schedule": 60.0},
     "take up intakes that lost their worker": {"task": "releases.tasks.resume_intakes", "schedule": 10.0},
+    "remove what dead suites left": {"task": "testing.tasks.prune", "schedule": 600.0},
     "drop what is past its keeping time": {"task": "releases.tasks.prune", "schedule": 600.0},
 }
 app.conf.beat_scheduler = "dashboard.pulse:Scheduler"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
-from dashboard import facts, figures, signatures
+from dashboard import badges, facts, figures, signatures
 from dashboard.facts import FORMATS
 from releases.models import Package, Release
-from releases.queries import packages, traffic
+from releases.queries import traffic
 from releases.queries.releases import Return, Switch
 
 RUNTIMES = {"onnx": "ONNX Runtime", "sklearn": "scikit-learn"}
@@ -21,7 +21,6 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "onnx_digest": ("ONNX form", lambda digest: figures.short_digest(digest) or "none"),
     "size": ("Size", figures.size),
 }
-MENDS = {"order": "Go there"}
 Rows = list[dict[str, Any]]
 
 
@@ -90,14 +89,6 @@ def words(switch: Switch) -> dict[str, str]:
     before = f"Package {switch.stable.number}, live" if switch.stable else "Nothing live"
     title = f"Promote package {number} to {where}"
     return {"title": title, "button": button, "before": before, "after": f"Package {number}"}
-
-
-def conditions(switch: Switch) -> Rows:
-    """Return every gate as `components/blocked.html` shows it."""
-    return [
-        {"text": gate.words, "met": gate.verdict == "pass", "url": gate.url, "link": MENDS.get(gate.name, "Mend this")}
-        for gate in switch.gates
-    ]
 
 
 def back_words(way: Return) -> dict[str, Any]:
@@ -193,7 +184,10 @@ def _is_number(text: str) -> bool:
 
 
 def _shown(package: Package) -> str:
-    return ", ".join(f"{row.kind} {row.verdict}" for row in packages.evidence(package)) or "none yet"
+    """What it has shown, kind by kind, the bad news first."""
+    row = badges.of([package])[package.pk]
+    words = {word: [badge["label"] for badge in row if badge["word"] == word] for word in ("failed", "passed")}
+    return "; ".join(f"{word}: {', '.join(labels)}" for word, labels in words.items() if labels) or "none yet"
 
 
 def _lately(stable: Package | None, where: Switch | Return) -> Rows:

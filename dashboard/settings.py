@@ -236,6 +236,8 @@ SPECTACULAR_SETTINGS = {
         "ReleaseState": "releases.models.Release.State",
         "IntakeState": "releases.models.Intake.State",
         "StepState": "releases.api.intakes.STEP_STATES",
+        "RunState": "testing.models.Run.State",
+        "SheetState": "testing.models.Sheet.State",
     },
 }
 LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", env_zone("TIME_ZONE", "UTC"), True, False

@@ -53,6 +53,10 @@ class Api:
         """Send JSON; raises ApiError."""
         return self._call("POST", path, json=body)
 
+    def patch(self, path: str, body: Json) -> Json:
+        """Change what is named; raises ApiError."""
+        return self._call("PATCH", path, json=body)
+
     def upload(self, path: str, filename: str, content: bytes, fields: dict[str, str]) -> Json:
         """Send a file with fields; raises ApiError."""
         return self._call("POST", path, files={"file": (filename, content)}, data=fields)

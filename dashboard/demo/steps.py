@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dashboard.demo.api import Api, ApiError, Json
 from dashboard.demo.recipes import DESCRIPTIONS, Recipe
@@ -37,9 +38,25 @@ class Steps:
         for environment in environments:
             self._release(recipe.model, number, environment)
 
+    def raise_risk(self, name: str) -> None:
+        """Ask more of the model's packages from now on."""
+        if self.api.get(f"/models/{name}/")["risk"] == "low":
+            self.api.patch(f"/models/{name}/", {"risk": "medium"})
+            self.say(f"{name}: of medium risk from now on, so its packages must show more before they come in.")
+
+    def plan(self, name: str, cases: list[Json]) -> None:
+        """Write down what QA looks at before a package of the model comes into production, unless it is written."""
+        found: Any = self.api.get(f"/models/{name}/uat/")  # a list, because a plan is short
+        known = {case["title"] for case in found}
+        new = [case for case in cases if case["title"] not in known]
+        for case in new:
+            self.api.post(f"/models/{name}/uat/", case)
+        if new:
+            self.say(f"{name}: {len(new)} cases for the people of QA, who sign before a package comes into production.")
+
     def _model(self, name: str) -> None:
         if self.api.find(f"/models/{name}/") is None:
-            self.api.post("/models/", {"name": name, "description": DESCRIPTIONS[name]})
+            self.api.post("/models/", {"name": name, "description": DESCRIPTIONS[name], "risk": "low"})
             self.say(f"{name}: model made. {DESCRIPTIONS[name]}")
 
     def _registered(self, recipe: Recipe) -> int | None:

@@ -106,20 +106,59 @@ def milliseconds(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-async def replay(what: Replay, reporter: Reporter) -> Result:
-    """Send until the time is over, or until SIGINT or SIGTERM."""
+async def replay(what: Replay, reporter: Reporter, hushed: Callable[[], bool] = lambda: False) -> Result:
+    """Send until the time is over, or until SIGINT or SIGTERM; hold still while a measurement asks for quiet."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError, RuntimeError):  # only a main thread can have them
             loop.add_signal_handler(number, stop.set)
-    return await loadgen.run(
-        loadgen.constant(what.rate, what.seconds),
-        what.calls(),
+    found, calls = Result(), what.calls()
+    while not stop.is_set() and (left := _left(what, found)) != 0:
+        await _add(found, what, left, calls, reporter, stop, hushed)
+        while hushed() and not stop.is_set():
+            await asyncio.sleep(1)
+    return found
+
+
+def _left(what: Replay, found: Result) -> float | None:
+    return None if what.seconds is None else max(0.0, round(what.seconds - found.seconds, 1))
+
+
+async def _add(
+    found: Result,
+    what: Replay,
+    seconds: float | None,
+    calls: Iterator[Call],
+    reporter: Reporter,
+    stop: asyncio.Event,
+    hushed: Callable[[], bool],
+) -> None:
+    """Send until the time is over, the end has come, or somebody asks for quiet."""
+    pause = asyncio.Event()
+
+    def second(window: Tally) -> None:
+        reporter.second(window)
+        if stop.is_set() or hushed():
+            pause.set()
+
+    ending = asyncio.get_running_loop().create_task(_when(stop, pause))
+    part = await loadgen.run(
+        loadgen.constant(what.rate, seconds),
+        calls,
         limits=Limits(trust=what.trust),
-        on_window=reporter.second,
+        on_window=second,
         on_outcome=reporter.outcome,
-        stop=stop,
+        stop=pause,
     )
+    ending.cancel()
+    found.totals.add(part.totals)
+    found.windows.extend(part.windows)
+    found.seconds += part.seconds
+
+
+async def _when(stop: asyncio.Event, pause: asyncio.Event) -> None:
+    await stop.wait()
+    pause.set()
 
 
 def _packages(tally: Tally) -> str:

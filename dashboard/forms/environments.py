@@ -19,6 +19,7 @@ SETTINGS = (
     "keyless",
     "needs_previous",
     "developers_deploy",
+    "undoes_failed_smoke",
 )
 
 
@@ -42,6 +43,9 @@ class SettingsForm(forms.Form):
         label="A package must have been live one environment before", required=False, initial=True
     )
     developers_deploy = forms.BooleanField(label="Developers may release here", required=False)
+    undoes_failed_smoke = forms.BooleanField(
+        label="A release whose smoke test fails is rolled back by itself", required=False
+    )
 
     @classmethod
     def of(cls, environment: Environment) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class ReasonForm(forms.Form):
         max_length=500,
         widget=REASON,
         help_text="It stands in the history for good.",
-        error_messages={"required": "Say why you stop this release; it stands in the history."},
+        error_messages={"required": "Say why; it stands in the history."},
     )
 
 

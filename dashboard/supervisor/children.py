@@ -16,6 +16,7 @@ from dashboard.supervisor.child import Spec
 from serving.gateway.journal import BLAMELESS
 
 NICE = 10
+MEASURING = 5  # after production, before what it measures
 MOST_IMPORTANT = "production"
 DEMO_MODEL = "flight-eta"
 # A gateway runs models: it gets what it needs and none of our secrets.
@@ -50,10 +51,11 @@ def doors(killed: bool) -> list[Spec]:
 
 
 def workers() -> list[Spec]:
-    """Quick work, long work, and the clock."""
+    """Quick work, long work, one that measures alone, and the clock."""
     return [
         _worker("quick", settings.QUICK_THREADS, 0),
         _worker("long", settings.LONG_THREADS, NICE),
+        _worker("load", 1, MEASURING),
         Spec("beat", _celery("beat", "--pidfile="), _environment()),
     ]
 

@@ -59,7 +59,7 @@ def test_a_part_that_never_came_is_said_so_without_a_time(redis):
     redis.delete(pulse.key("long"))
     (part,) = health.away(timezone.now())
     assert part.since is None
-    assert part.words.startswith("The worker for long work has not been seen yet. Uploads wait")
+    assert part.words.startswith("The worker for long work has not been seen yet. Uploads and suites wait")
 
 
 def test_in_the_first_minute_nobody_is_missed_who_has_not_come_yet(redis, monkeypatch):

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from dashboard import badges
 from dashboard.cells import cell, drawn
 from releases.models import Environment
 from releases.queries import board as queries
@@ -40,12 +41,14 @@ def first_calls(request: HttpRequest) -> list[dict[str, str]]:
 
 def matrix(rows: list[queries.Row], person: Person) -> list[dict[str, Any]]:
     """Return the rows with their cells in words."""
+    shown = badges.of(row.newest for row in rows if row.newest)
     figures = glance.board({place.environment.name for row in rows for place in row.places})
     return [
         {
             "model": row.model,
             "newest": row.newest,
             "uploads": row.uploads,
+            "badges": shown[row.newest.pk] if row.newest else [],
             "cells": [(place.environment, drawn(cell(place, figures, person))) for place in row.places],
         }
         for row in rows

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard import diffs, facts, steps
+from dashboard import badges, diffs, facts, runs, steps
 from dashboard.answers import complain, explained
 from dashboard.cells import onward, promote_url
 from dashboard.diffs import RUNTIMES
@@ -24,6 +24,7 @@ from releases.models import Environment, Intake, MLModel, Package
 from releases.queries import difference, packages
 from releases.queries import releases as releases_queries
 from releases.rights import DELETE, DEPLOY, REGISTER, may, require
+from testing.queries import newest
 
 
 @require_safe
@@ -46,6 +47,9 @@ def package(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "steps": steps.intake(intake) if intake else [],
         "places": packages.places(found.model).get(found.pk, []),
         "evidence": packages.evidence(found),
+        "badges": badges.of([found])[found.pk],
+        "suites": [{"label": runs.label(kind), "runs": found_runs} for kind, found_runs in newest(found).items()],
+        "risk": found.model.get_risk_display(),
         "entries": _entries(request, found),
         "onward": onward(request.user, found),
         "kept": packages.kept_because(found),

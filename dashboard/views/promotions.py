@@ -8,18 +8,20 @@ from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard import diffs
+from dashboard import conditions, diffs
 from dashboard.answers import Stale, complain, explained
 from dashboard.forms.promotions import PromoteForm, ReasonForm, RollBackForm
 from dashboard.people import person
+from releases import gates
+from releases.actions import gates as gate_verbs
 from releases.actions import releases as verbs
 from releases.actions import rollbacks
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release
 from releases.queries import releases as queries
-from releases.rights import DEPLOY, require
+from releases.rights import DEPLOY, OVERRIDE, require
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -36,13 +38,13 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
     require(request.user, DEPLOY, environment)
     switch = queries.switch(package, environment)
     form = PromoteForm(posted(request), options=switch.options, initial=_first(switch))
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and ("through" in request.POST or form.is_valid()):
         try:
-            return redirect(_promote(request, switch, form))
+            return redirect(_send(request, switch) if "through" in request.POST else _promote(request, switch, form))
         except (Refused, Conflict) as error:
             switch = queries.switch(package, environment)
             complain(form, error)
-    context = {"switch": switch, "form": form, "diff": diffs.promote(switch), "conditions": diffs.conditions(switch)}
+    context = {"switch": switch, "form": form, "diff": diffs.promote(switch)} | _held(switch)
     return render(request, "promote/page.html", context | diffs.words(switch), status=status(form))
 
 
@@ -82,6 +84,36 @@ def abort(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "release/abort.html", context, status=status(form))
 
 
+@page
+@explained
+def override(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask that the gates a release waits for shall not hold it."""
+    require(request.user, OVERRIDE)
+    release = get_object_or_404(Release.objects.select_related("model", "environment", "package"), pk=pk)
+    form = ReasonForm(posted(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            gate_verbs.ask_override(actor=person(request), release=release, reason=form.cleaned_data["reason"])
+            messages.success(request, "The override is asked for. Now a second person must consent.")
+            return redirect(release)
+        except (Refused, Conflict) as error:
+            complain(form, error)
+    unmet = gates.unmet(release.package, release.environment, release) if release.package else []
+    shown = conditions.rows(gate for gate in unmet if gate.kind or gate.name == "age")
+    context = {"release": release, "form": form, "gates": shown}
+    return render(request, "release/override.html", context, status=status(form))
+
+
+@require_POST
+@explained
+def consent(request: HttpRequest, pk: int) -> HttpResponse:
+    """Agree to an override as the second person."""
+    release = get_object_or_404(Release.objects.select_related("model", "environment", "package"), pk=pk)
+    gate_verbs.consent(actor=person(request), release=release)
+    messages.success(request, f"You consented: the overridden gates hold release {release.pk} no longer.")
+    return redirect(release)
+
+
 def posted(request: HttpRequest) -> QueryDict | None:
     """Return what was posted; an empty form that was posted is still a posted form."""
     return request.POST if request.method == "POST" else None
@@ -116,6 +148,19 @@ def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) ->
         reason=given["reason"],
         start_at=given["start_at"],
     )
+
+
+def _held(switch: queries.Switch) -> dict[str, Any]:
+    """What stands in the way or is waited for; where only the order does, it can be sent all the way."""
+    by_order = {gate.name for gate in switch.failed} == {"order"}
+    way_open = by_order and not switch.running and not switch.is_live
+    return {"conditions": conditions.rows(switch.gates), "way_open": way_open}
+
+
+def _send(request: HttpRequest, switch: queries.Switch) -> Release:
+    """All the way: a release into each environment on the way to this one, each going on when its gates are met."""
+    reason = request.POST.get("reason", "")[:500]
+    return verbs.send(actor=person(request), package=switch.package, environment=switch.environment, reason=reason)
 
 
 def _roll_back(request: HttpRequest, way: queries.Return, form: RollBackForm) -> Release:

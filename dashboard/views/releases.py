@@ -10,15 +10,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard import steps, tellings
+from dashboard import badges, conditions, steps, tellings
 from dashboard.cells import onward, parts, what
 from dashboard.forms.releases import ReleaseFilter
 from dashboard.measured import charts, compared
+from releases import gates
 from releases.lifecycle import legal
-from releases.models import Release
+from releases.models import Override, Release
 from releases.queries import releases as queries
 from releases.queries import traffic
-from releases.rights import DEPLOY, may
+from releases.rights import DEPLOY, OVERRIDE, may
 
 PER_PAGE = 25
 BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=10)
@@ -65,7 +66,27 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
         "end_tone": "bad" if found.state == "failed" else "warn",
         "onward": _onward(request, found),
         "next": queries.follows(found),
+        "badges": badges.of([found.package])[found.package.pk] if found.package else [],
+        **_gates(request, found),
     }
+
+
+def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
+    """What it must have shown, while it waits for that; and who overrode it, for good."""
+    override = Override.objects.select_related("asked_by", "consented_by").filter(release=found).first()
+    context: dict[str, Any] = {"override": override}
+    if override and not override.consented_by and found.is_unfinished:
+        is_second = override.asked_by_id != request.user.pk
+        context["may_consent"] = is_second and may(request.user, DEPLOY, found.environment)
+    if found.state != Release.State.WAITING or found.package is None or found.is_rollback:
+        return context
+    shown = gates.check(found.package, found.environment, found)
+    left = sum(not gate.met for gate in shown)
+    context["gates"] = conditions.rows(shown)
+    context["gates_note"] = f"{left} of {len(shown)} not met yet" if left else "All met"
+    can = any(not gate.met and (gate.kind or gate.name == "age") for gate in shown)
+    context["may_override"] = can and override is None and may(request.user, OVERRIDE)
+    return context
 
 
 def _onward(request: HttpRequest, found: Release) -> dict[str, str]:

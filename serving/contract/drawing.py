@@ -36,7 +36,7 @@ def _scalars(field: Field, rng: Generator, n: int, seen: list[Any]) -> list[Any]
         return _choose(field.values, rng, n)
     if field.type == "string":
         return _choose([value for value in seen if isinstance(value, str)] or WORDS, rng, n)
-    low, high = _range(field, [float(value) for value in seen if type(value) in (int, float)])
+    low, high = span(field, [float(value) for value in seen if type(value) in (int, float)])
     return _whole(low, high, rng, n) if field.kind.python is int else _real(field, low, high, rng, n)
 
 
@@ -44,7 +44,7 @@ def _choose(values: Sequence[Any], rng: Generator, n: int) -> list[Any]:
     return [values[i] for i in rng.integers(0, len(values), n)]
 
 
-def _range(field: Field, seen: list[float]) -> tuple[float, float]:
+def span(field: Field, seen: list[float]) -> tuple[float, float]:
     """The range to draw from: the limits, where there are any, else a little more than what the example holds."""
     least, most = field.least(), field.most()
     spread = (max(seen) - min(seen)) or abs(seen[0]) or 1.0 if seen else 1000.0

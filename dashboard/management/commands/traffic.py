@@ -15,6 +15,7 @@ from dashboard.demo.replay import ROWS
 from dashboard.demo.story import PRODUCTION
 from dashboard.demo.traffic import Replay, Reporter, replay, summary
 from testing import loadgen
+from testing.suites import quiet
 
 
 class Command(BaseCommand):
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         os.nice(max(0, options["nice"]))
         reporter = Reporter(self._say, what.gateway)
         self._say(f"{what.rate:g} requests a second to {what.url}{'' if what.key else ', without a key'}")
-        self._say(summary(loadgen.drive(replay(what, reporter))))
+        self._say(summary(loadgen.drive(replay(what, reporter, lambda: quiet.asked(what.environment)))))
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)

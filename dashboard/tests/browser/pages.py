@@ -10,6 +10,7 @@ import httpx
 
 from dashboard.tests.browser import uploads
 from dashboard.tests.browser.site import Site
+from dashboard.tests.drills.running import until
 
 MODEL = "paged"
 ENVIRONMENTS = ("dev", "test", "staging", "production")
@@ -41,6 +42,26 @@ OPEN = {
     "release, waiting": "/releases/{waiting}/",
     "release, rolled back": "/releases/{back}/",
     "stop a release": "/releases/{waiting}/abort/",
+    "override": "/releases/{waiting}/override/",
+    "suites": "/suites/",
+    "suites, nothing found": "/suites/?model=empty",
+    "run, smoke": "/runs/{smoke}/",
+    "run, load": "/runs/{load}/",
+    "run, stress": "/runs/{stress}/",
+    "start a suite": "/models/paged/suites/start/?package=1&environment=staging&kind=load",
+    "tests of a model": "/models/paged/tests/",
+    "set a suite up": "/models/paged/tests/load/",
+    "sign-offs": "/uat/",
+    "sheet": "/uat/{sheet}/",
+    "sheet, rejected": "/uat/{rejected}/",
+    "begin a sheet": "/models/paged/uat/start/?package=1&environment=staging",
+    "plan": "/models/paged/uat/",
+    "plan, nothing in it": "/models/empty/uat/",
+    "new case": "/models/paged/uat/new/",
+    "change a case": "/models/paged/uat/{case}/",
+    "remove a case": "/models/paged/uat/{case}/remove/",
+    "gates": "/environments/test/gates/",
+    "change a gate": "/environments/test/gates/edit/?model=paged",
     "environments": "/environments/",
     "environment": "/environments/production/",
     "new environment": "/environments/-/new/?copy_of=staging",
@@ -80,7 +101,8 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     _call(site, key["secret"])
     api.post(f"/keys/{rotated['id']}/rotate/")
     api.post(f"/keys/{revoked['id']}/revoke/", reason="The laptop was lost.")
-    return {
+    tested = _tested(api)
+    return tested | {
         "accepted": reports[0]["id"],
         "refused": refused["id"],
         "live": releases[-1]["id"],
@@ -91,6 +113,29 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "revoked": revoked["id"],
         "token": site.slipway.shell(TOKEN),
     }
+
+
+def _tested(api: Any) -> dict[str, int]:
+    """Run suites on what is live, and look at it as QA does; short ones, because only their pages are looked at."""
+    api.patch(f"/models/{MODEL}/suites/load/", values={"seconds": 1.0, "rate": 40.0})
+    stress = {"most_rate": 60.0, "step_seconds": 1.0, "repeats": 0, "start_rate": 30.0}
+    api.patch(f"/models/{MODEL}/suites/stress/", values=stress)
+    place = {"model": MODEL, "package": 1, "environment": "staging"}
+    runs = {kind: api.post("/runs/", kind=kind, **place)["id"] for kind in ("smoke", "load", "stress")}
+    wants = [{"kind": "unit", "where": "test"}, {"kind": "uat", "where": "dev"}]
+    api.post("/environments/test/gates/", model=MODEL, wants=wants)
+    row = {"distance": 100.0, "speed": 50.0}
+    first = {"title": "A hundred miles at fifty", "row": row, "look_at": "Two hours, as anybody would reckon."}
+    case = api.post(f"/models/{MODEL}/uat/", **first, expectation="tolerance", wanted="2", tolerance=0.01)
+    api.post(f"/models/{MODEL}/uat/", title="A crawl", row={"distance": 1.0, "speed": 1.0})
+    rejected = api.post("/uat/sheets/", **place | {"environment": "test"})["sheet"]
+    api.post(f"/uat/sheets/{rejected}/reject/", reason="The second answer is twice what it should be.")
+    sheet = api.post("/uat/sheets/", **place)["sheet"]
+    asked = api.post(f"/uat/sheets/{sheet}/ask/")
+    api.patch(f"/uat/sheets/{sheet}/cases/{asked['cases'][0]['id']}/", mark="pass", note="As it should be.")
+    for number in runs.values():
+        until(f"run {number}", lambda: api.get(f"/runs/{number}/")["ended_at"])  # noqa: B023 - called at once
+    return runs | {"case": case["id"], "sheet": sheet, "rejected": rejected}
 
 
 TOKEN = (

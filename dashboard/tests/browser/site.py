@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from dashboard.tests.drills.running import Slipway
 
 PASSWORD = "a long enough sentence 7"
-PEOPLE = {"marta": "release manager", "dora": "developer", "ada": "admin"}
+PEOPLE = {"marta": "release manager", "dora": "developer", "ada": "admin", "quinn": "QA"}
 MAKE = (
     "from django.contrib.auth.models import Group, User\n"
     f"for name, role in {PEOPLE!r}.items():\n"

@@ -21,8 +21,31 @@ DAILY = {"board", "promote, blocked", "roll back", "release, live", "playground"
 SWAGGER = {"api": ["#swagger-ui"]}
 # Only forms lead here (POST), or programs, or a page that asks for a part of itself.
 FORMS = {"sign_out", "package_delete", "environment_move", "token_issue", "password"}
-NO_PAGES = FORMS | {"health", "troubles", "search", "artefacts"}
-NUMBERS = ("accepted", "refused", "live", "waiting", "back", "key", "rotated", "revoked", "token")
+NO_PAGES = (
+    FORMS
+    | {"health", "troubles", "search", "artefacts"}
+    | {
+        *("attachment", "gates_drop", "release_consent", "run_again", "run_cancel", "tests_risk"),
+        *("sheet_ask", "sheet_mark", "sheet_own", "sheet_own_case", "sheet_reject", "sheet_renew", "sheet_sign"),
+    }
+)
+NUMBERS = (
+    "accepted",
+    "refused",
+    "live",
+    "waiting",
+    "back",
+    "key",
+    "rotated",
+    "revoked",
+    "token",
+    "smoke",
+    "load",
+    "stress",
+    "case",
+    "sheet",
+    "rejected",
+)
 REFUSED = {
     "404": (404, "/there-is-nothing-here/"),
     "404 of a model": (404, "/models/nobody/"),

@@ -19,6 +19,7 @@ class FakeApi(httpx.MockTransport):
         self.intakes: list[dict[str, Any]] = []
         self.releases: list[dict[str, Any]] = []
         self.keys: list[dict[str, Any]] = []
+        self.cases: list[dict[str, Any]] = []
         self.posts: list[str] = []
         self.tokens: set[str] = set()
         self.refuse: set[str] = set()
@@ -44,6 +45,9 @@ class FakeApi(httpx.MockTransport):
         return [
             ("/models/", "POST", self.make_model),
             ("/models/([^/]+)/", "GET", self.get_model),
+            ("/models/([^/]+)/", "PATCH", self.change_model),
+            ("/models/([^/]+)/uat/", "GET", lambda request, name: httpx.Response(200, json=self.cases)),
+            ("/models/([^/]+)/uat/", "POST", self.add_case),
             ("/models/([^/]+)/packages/", "GET", self.list_packages),
             ("/models/([^/]+)/packages/", "POST", self.upload),
             (r"/models/([^/]+)/packages/(\d+)/", "GET", self.get_package),
@@ -55,6 +59,10 @@ class FakeApi(httpx.MockTransport):
             ("/keys/", "POST", self.issue),
         ]
 
+    def add_case(self, request: httpx.Request, name: str) -> httpx.Response:
+        self.cases.append(json.loads(request.content))
+        return httpx.Response(201, json=self.cases[-1])
+
     def make_model(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
         self.models[body["name"]] = {**body, "live": {}}
@@ -63,6 +71,10 @@ class FakeApi(httpx.MockTransport):
     def get_model(self, request: httpx.Request, name: str) -> httpx.Response:
         found = self.models.get(name)
         return httpx.Response(200, json=found) if found else httpx.Response(404, json={"detail": "Not found."})
+
+    def change_model(self, request: httpx.Request, name: str) -> httpx.Response:
+        self.models[name] |= json.loads(request.content)
+        return httpx.Response(200, json=self.models[name])
 
     def list_packages(self, request: httpx.Request, name: str) -> httpx.Response:
         return listed([package for package in self.packages if package["model"] == name])

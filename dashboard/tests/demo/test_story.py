@@ -163,7 +163,7 @@ def test_it_goes_on_where_it_was_cut_off(tell, fake):
 
 
 def test_a_release_that_is_under_way_is_waited_for_and_not_started_twice(tell, fake):
-    fake.models["flight-eta"] = {"name": "flight-eta", "live": {}}
+    fake.models["flight-eta"] = {"name": "flight-eta", "live": {}, "risk": "low"}
     note = f"Demo: {FLIGHT_ETA[0].title}."
     fake.packages.append({"model": "flight-eta", "number": 1, "notes": note, "runtime_reason": ""})
     under_way = {"id": 1, "model": "flight-eta", "package": 1, "environment": "dev", "state": "waiting", "note": ""}
@@ -232,3 +232,12 @@ def test_the_printed_curl_hands_each_word_on_whole_even_from_a_folder_with_a_spa
         json.dumps({"instances": [story.QUESTION]}),
         "http://127.0.0.1:8100/production/v1/models/flight-eta:predict",
     ]
+
+
+def test_the_risk_is_raised_and_the_plan_written_once_production_answers(tell, fake):
+    tell()
+    assert fake.models["flight-eta"]["risk"] == "medium"
+    assert {model["risk"] for name, model in fake.models.items() if name != "flight-eta"} == {"low"}
+    assert [case["title"] for case in fake.cases] == [case["title"] for case in story.CASES]
+    tell()
+    assert len(fake.cases) == len(story.CASES)

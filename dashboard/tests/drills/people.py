@@ -27,6 +27,9 @@ class Api:
     def post(self, path: str, **body: Any) -> Any:
         return _read(self.http.post(path, json=body))
 
+    def patch(self, path: str, **body: Any) -> Any:
+        return _read(self.http.patch(path, json=body))
+
     def key(self, environment: str) -> str:
         """Issue a key that may pin; return its secret."""
         return str(self.post("/keys/", environment=environment, name="drill", pin=True)["secret"])

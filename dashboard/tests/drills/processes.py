@@ -9,10 +9,11 @@ MARKS = {
     "dashboard.web": "web",
     "--queues=quick": "quick",
     "--queues=long": "long",
+    "--queues=load": "load",
     " beat ": "beat",
     "valkey-server": "valkey",
 }
-NAMES = ("web", "gateway-production", "gateway-others", "quick", "long", "beat", "valkey")
+NAMES = ("web", "gateway-production", "gateway-others", "quick", "long", "load", "beat", "valkey")
 
 
 def of(var: Path) -> list[int]:

@@ -32,6 +32,10 @@ TOKEN = (
     "from django.contrib.auth.models import User; from releases.actions import keys;"
     "print(keys.issue_token(user=User.objects.get(username='admin'), name='drill')[1])"
 )
+ASK_NOTHING = (
+    "from releases.models import Rule, Want; from testing.models import Run;"
+    "Want.objects.all().delete(); Rule.objects.update(least_hours=0); Run.objects.filter(state='queued').delete()"
+)
 
 
 def free_ports(count: int) -> list[int]:
@@ -62,7 +66,10 @@ def until(
 
 @dataclass
 class Slipway:
-    """One running installation. `var` is its data; `environment` what it was started with."""
+    """One running installation. `var` is its data; `environment` what it was started with.
+
+    Unless it `asks`, its gates want no suites: a drill about something else needs the machine for itself.
+    """
 
     var: Path
     web: str
@@ -70,6 +77,7 @@ class Slipway:
     others: str
     environment: dict[str, str]
     log: Path
+    asks: bool = False
     process: subprocess.Popen[bytes] | None = None
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -89,7 +97,11 @@ class Slipway:
                 start_new_session=True,
             )
         until("the pages and the gateways", self.answers, seconds)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        if not self.asks:
+            self.shell(ASK_NOTHING)
+            self.asks = True  # rules without wants stay so, also after the next start
+        return took
 
     def answers(self) -> bool:
         """Say whether the pages answer, production predicts and the other gateway is up; fails when `up` has ended."""
@@ -175,7 +187,7 @@ class Slipway:
 
 
 @contextlib.contextmanager
-def slipway(**settings: str) -> Iterator[Slipway]:
+def slipway(*, asks: bool = False, **settings: str) -> Iterator[Slipway]:
     """A new installation in a folder of its own; started by the caller, always ended and removed here."""
     web, production, others = free_ports(3)
     folder = Path(tempfile.mkdtemp(prefix="slipway-drill-")).resolve()
@@ -188,7 +200,7 @@ def slipway(**settings: str) -> Iterator[Slipway]:
         **settings,
     }
     doors = (f"http://127.0.0.1:{port}" for port in (web, production, others))
-    running = Slipway(folder / "var", *doors, environment, folder / "up.log")
+    running = Slipway(folder / "var", *doors, environment, folder / "up.log", asks)
     try:
         yield running
     finally:
