@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-
 from django.conf import settings
 
-from dashboard.addresses import gateway_for
-from serving.gateway.tls import trusting
+from testing import target
 
-
-def inner(environment: str) -> str | None:
-    """Return the address at which Slipway itself calls the environment's gateway, None when no gateway serves it."""
-    gateway = gateway_for(settings.GATEWAYS, environment)
-    return gateway.url if gateway else None
-
-
-def trust() -> ssl.SSLContext | None:
-    """Return the terms on which Slipway itself calls its gateways, None where they speak no TLS."""
-    return trusting(Path(settings.GATEWAY_TLS_CERT)) if settings.GATEWAY_TLS_CERT else None
+inner, trust = target.inner, target.trust
 
 
 def public(environment: str) -> str | None:

@@ -122,7 +122,7 @@ def _line(name: str, x: list[Any], y: list[Any], colour: str) -> Chart:
         "connectgaps": False,
         "hovertemplate": "%{y:.4g} ms",
     }
-    return {**shared, "name": name[:1].upper() + name[1:], "x": x, "y": y, "line": line}
+    return {**shared, "name": f"P{name[1:]}" if name.startswith("package") else name, "x": x, "y": y, "line": line}
 
 
 def _rows(data: dict[str, Any], cells: Any) -> list[list[str]]:

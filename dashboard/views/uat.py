@@ -170,7 +170,7 @@ def _mark(request: HttpRequest, case: SheetCase, form: MarkForm) -> None:
     if given["file"]:
         file = given["file"]
         if file.size > sheets.ATTACHMENT_BYTES:
-            raise Refused(f"A file may have {sheets.ATTACHMENT_BYTES // 1024 // 1024} MiB.", "file")
+            raise Refused(sheets.TOO_LARGE, "file")
         sheets.attach(actor=person(request), case=case, name=file.name, content=file.read())
     sheets.mark(actor=person(request), case=case, mark=given["mark"], note=given["note"])
 

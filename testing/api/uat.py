@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from releases.api.endpoint import Endpoint, Listing, created, narrowed
-from releases.api.parsing import Body, Named, Query, Text, Whole
+from releases.api.parsing import Body, Form, Named, Query, Text, Whole
+from releases.errors import Refused
 from releases.models import Environment, MLModel, Package
 from testing.models import PlanCase, Sheet, SheetCase
 from testing.models.uat import Expectation
@@ -78,6 +79,10 @@ class OwnBody(Body):
 class MarkBody(Body):
     mark = serializers.ChoiceField(SheetCase.Mark.choices, allow_blank=True)
     note = Text(max_length=2000, required=False, allow_blank=True, default="")
+
+
+class FileBody(Body):
+    file = serializers.FileField()
 
 
 class SignBody(Body):
@@ -205,6 +210,20 @@ class OneCase(Endpoint):
         found = get_object_or_404(SheetCase.objects.select_related("sheet"), pk=case, sheet=pk)
         sheets.mark(actor=self.person, case=found, **self.body(MarkBody))
         return Response(inbox.told(_sheet(pk)))
+
+
+class Files(Endpoint):
+    parser_classes = [Form]
+
+    @extend_schema(request=FileBody, responses={201: SheetShape})
+    def post(self, request: Request, pk: str, case: str) -> Response:
+        """Attach a file to a case, such as a picture of what was seen: form field `file`."""
+        found = get_object_or_404(SheetCase.objects.select_related("sheet"), pk=case, sheet=pk)
+        file = self.body(FileBody)["file"]
+        if file.size > sheets.ATTACHMENT_BYTES:
+            raise Refused(sheets.TOO_LARGE, "file")
+        sheets.attach(actor=self.person, case=found, name=file.name, content=file.read())
+        return created(inbox.told(_sheet(pk)))
 
 
 class Sign(Endpoint):

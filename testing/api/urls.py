@@ -24,6 +24,7 @@ urlpatterns = [
     at(f"uat/sheets/{PK}/ask/", uat.Ask, "sheet-ask"),
     at(f"uat/sheets/{PK}/own/", uat.Own, "sheet-own"),
     at(f"uat/sheets/{PK}/cases/{CASE}/", uat.OneCase, "sheet-case"),
+    at(f"uat/sheets/{PK}/cases/{CASE}/files/", uat.Files, "sheet-files"),
     at(f"uat/sheets/{PK}/sign/", uat.Sign, "sheet-sign"),
     at(f"uat/sheets/{PK}/reject/", uat.Reject, "sheet-reject"),
 ]

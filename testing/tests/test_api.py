@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from releases.tests.api.conftest import caller  # noqa: F401 - a fixture
 from testing import runner
@@ -69,6 +70,9 @@ def test_a_sheet_is_worked_on_and_signed(caller: Any, asked: Any, qa: Any, plan:
     for each in [*cases, own]:
         path = f"/api/uat/sheets/{number}/cases/{each['id']}/"
         assert api.patch(path, {"mark": "pass"}, format="json").status_code == 200
+    file = SimpleUploadedFile("seen.png", b"png")
+    attached = api.post(f"/api/uat/sheets/{number}/cases/{own['id']}/files/", {"file": file}, format="multipart")
+    assert attached.json()["cases"][-1]["attachments"][0]["name"] == "seen.png"
     body = {"password": "wrong", "statement": "I looked at all of it."}
     assert list(api.post(f"/api/uat/sheets/{number}/sign/", body, format="json").json()) == ["password"]
     signed = api.post(f"/api/uat/sheets/{number}/sign/", body | {"password": PASSWORD}, format="json")

@@ -24,6 +24,7 @@ from testing.uat import expecting, plans
 
 CASES_MOST = 400
 ATTACHMENTS_MOST, ATTACHMENT_BYTES, NAME_MOST = 10, 2 * 1024 * 1024, 120
+TOO_LARGE = f"A file may have {ATTACHMENT_BYTES // 1024 // 1024} MiB."
 
 
 def start(*, actor: User, package: Package, environment: Environment) -> Sheet:
@@ -152,7 +153,7 @@ def attach(*, actor: User, case: SheetCase, name: str, content: bytes) -> Attach
     if not content:
         raise Refused("The file is empty.", "file")
     if len(content) > ATTACHMENT_BYTES:
-        raise Refused(f"A file may have {ATTACHMENT_BYTES // 1024 // 1024} MiB.", "file")
+        raise Refused(TOO_LARGE, "file")
     if case.attachments.count() >= ATTACHMENTS_MOST:
         raise Refused(f"A case holds at most {ATTACHMENTS_MOST} files.", "file")
     shown = "".join(char for char in name.replace("\\", "/").rsplit("/", 1)[-1] if char.isprintable())[-NAME_MOST:]

@@ -234,6 +234,10 @@ def sign(page: Page, number: int) -> None:
     page.goto("/uat/")
     page.get_by_role("button", name="Look at it in staging").click()
     page.get_by_role("button", name="Run all cases").click()
+    first, second = page.locator("section.case").all()
+    second.get_by_label("Note").fill("As a pilot would say.")
+    first.get_by_role("button", name=re.compile("^Run it again")).click()
+    expect(second.get_by_label("Note")).to_have_value("As a pilot would say.")  # what was typed is not lost
     for title in FLIGHTS:
         case = page.locator("section.case", has=page.get_by_role("heading", name=title))
         expect(case.locator(".answer-value")).to_have_count(1)
