@@ -37,6 +37,11 @@ class Gate:
     def met(self) -> bool:
         return self.verdict in MET
 
+    @property
+    def can_be_overridden(self) -> bool:
+        """Suites, signatures and age; never the order, and never what no intake has examined."""
+        return bool(self.kind) or self.name == "age"
+
 
 def check(package: Package, environment: Environment, release: Release | None = None) -> list[Gate]:
     """Return every gate of the environment for this package, met or not; a release brings its own override."""

@@ -12,6 +12,7 @@ from dashboard.tests.test_promotions import text
 from releases.actions import gates as gate_verbs
 from releases.actions import releases as verbs
 from releases.actions.gates import Asked
+from releases.gates import check
 from releases.models import Environment, Override, Package, Release, Rule
 from releases.queries.wanted import settings_for
 from releases.tests.scenes import put_live
@@ -218,3 +219,28 @@ def test_badges_say_what_a_package_has_shown(client: Client, load: Run) -> None:
     assert 'title="Load: failed"' in page
     assert 'title="UAT: not run"' in page
     assert "Load" in text(client.get("/"))
+
+
+def test_what_failed_can_be_released_all_the_same_by_two_people(
+    signed_in: Callable[[str], Client], load: Run, person: Person, environments: Environments
+) -> None:
+    place = environments["production"]
+    wants = [Asked("load", "staging")]
+    gate_verbs.set_rule(actor=person("admin"), environment=place, model=load.package.model, wants=wants)
+    path, fields = "/models/flight-eta/promote/", {"package": "1", "environment": "production"}
+    manager = signed_in("release manager")
+    assert "Ask for an override" not in text(manager.get(path, fields))
+    assert manager.post(path, fields | {"override": "Now."}).status_code == 403
+    admin = signed_in("admin")
+    assert "Ask for an override" in text(admin.get(path, fields))
+    assert "Say why" in text(admin.post(path, fields | {"override": " "}), 400)
+    answer = admin.post(path, fields | {"override": "The fair opens today."})
+    assert answer.status_code == 302
+    release = Release.objects.get(environment=place)
+    assert (release.state, release.override.reason, release.override.gates) == (
+        "waiting",
+        "The fair opens today.",
+        ["load in staging"],
+    )
+    assert manager.post(f"/releases/{release.pk}/consent/").status_code == 302
+    assert [gate.verdict for gate in check(load.package, place, release) if gate.kind] == ["overridden"]

@@ -126,6 +126,7 @@ def test_it_is_rejected_with_a_reason(qa: Client, sheet: Sheet) -> None:
     assert post(qa, sheet, "reject/")[0] == 400
     assert post(qa, sheet, "reject/", reason="Too slow.")[0] == 302
     assert "Too slow." in text(qa.get("/uat/"))
+    assert "Look at this package again" in text(qa.get(f"/uat/{sheet.pk}/"))
     assert post(qa, sheet, "reject/", reason="Again.")[0] == 409
 
 

@@ -38,9 +38,9 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
     require(request.user, DEPLOY, environment)
     switch = queries.switch(package, environment)
     form = PromoteForm(posted(request), options=switch.options, initial=_first(switch))
-    if request.method == "POST" and ("through" in request.POST or form.is_valid()):
+    if request.method == "POST" and (_short(request) or form.is_valid()):
         try:
-            return redirect(_send(request, switch) if "through" in request.POST else _promote(request, switch, form))
+            return redirect(_send(request, switch) if _short(request) else _promote(request, switch, form))
         except (Refused, Conflict) as error:
             switch = queries.switch(package, environment)
             complain(form, error)
@@ -99,7 +99,7 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
         except (Refused, Conflict) as error:
             complain(form, error)
     unmet = gates.unmet(release.package, release.environment, release) if release.package else []
-    shown = conditions.rows(gate for gate in unmet if gate.kind or gate.name == "age")
+    shown = conditions.rows(gate for gate in unmet if gate.can_be_overridden)
     context = {"release": release, "form": form, "gates": shown}
     return render(request, "release/override.html", context, status=status(form))
 
@@ -154,13 +154,25 @@ def _held(switch: queries.Switch) -> dict[str, Any]:
     """What stands in the way or is waited for; where only the order does, it can be sent all the way."""
     by_order = {gate.name for gate in switch.failed} == {"order"}
     way_open = by_order and not switch.running and not switch.is_live
-    return {"conditions": conditions.rows(switch.gates), "way_open": way_open}
+    only_shown = bool(switch.failed) and all(gate.can_be_overridden for gate in switch.failed)
+    can_ask = only_shown and not switch.running and not switch.is_live
+    return {"conditions": conditions.rows(switch.gates), "way_open": way_open, "can_ask": can_ask}
+
+
+def _short(request: HttpRequest) -> bool:
+    """The forms of a promote that cannot be made as it stands: all the way, and over what failed."""
+    return "through" in request.POST or "override" in request.POST
 
 
 def _send(request: HttpRequest, switch: queries.Switch) -> Release:
-    """All the way: a release into each environment on the way to this one, each going on when its gates are met."""
-    reason = request.POST.get("reason", "")[:500]
-    return verbs.send(actor=person(request), package=switch.package, environment=switch.environment, reason=reason)
+    """All the way: a release into each environment on the way to this one; or one that waits for a second person."""
+    where: dict[str, Any] = {"actor": person(request), "package": switch.package, "environment": switch.environment}
+    if "through" in request.POST:
+        return verbs.send(**where)
+    reason = request.POST["override"].strip()[:500]
+    if not reason:
+        raise Refused("Say why; it stands on the release for ever.", "override")
+    return verbs.promote(**where, override=reason, reason=reason)
 
 
 def _roll_back(request: HttpRequest, way: queries.Return, form: RollBackForm) -> Release:

@@ -84,7 +84,7 @@ def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
     left = sum(not gate.met for gate in shown)
     context["gates"] = conditions.rows(shown)
     context["gates_note"] = f"{left} of {len(shown)} not met yet" if left else "All met"
-    can = any(not gate.met and (gate.kind or gate.name == "age") for gate in shown)
+    can = any(not gate.met and gate.can_be_overridden for gate in shown)
     context["may_override"] = can and override is None and may(request.user, OVERRIDE)
     return context
 

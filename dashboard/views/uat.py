@@ -19,6 +19,7 @@ from dashboard.people import person
 from dashboard.views.promotions import number, status
 from releases.errors import Conflict, Forbidden, Refused
 from releases.models import Environment, Package, Route
+from releases.queries.wanted import is_live
 from releases.rights import SIGN_OFF, may, require
 from releases.wants import PRODUCTION
 from serving.contract import Signature
@@ -198,6 +199,7 @@ def _sheet(
         "left": len(cases) - done,
         "unasked": sum(each["case"].asked_at is None for each in cases),
         "may_work": found.is_open and may(request.user, SIGN_OFF),
+        "may_begin": not found.is_open and may(request.user, SIGN_OFF) and is_live(found.package, found.environment),
         "hindrances": signing.hindrances(person(request), found) if found.is_open else [],
         "stale_plan": found.is_open and plans.digest(found.package.model) != found.plan_digest,
         "waiting": signing.waiting(found),

@@ -215,7 +215,7 @@ def _holding(release: Release) -> list[gates.Gate]:
     if release.state != Release.State.WAITING or release.package is None:
         raise Conflict("Only a release that waits for its gates can be overridden.")
     found = gates.unmet(release.package, release.environment, release)
-    return [gate for gate in found if gate.kind or gate.name == "age"]
+    return [gate for gate in found if gate.can_be_overridden]
 
 
 def _tell(action: str, override: Override, actor: User) -> None:

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from releases import gates, lifecycle, routes
+from releases.actions import gates as overriding
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
 from releases.rights import DEPLOY, require
@@ -28,8 +29,12 @@ def promote(
     strategy: str = "",
     reason: str = "",
     start_at: datetime | None = None,
+    override: str = "",
 ) -> Release:
     """Start a release of the package into the environment; it waits for gates that may yet be met.
+
+    `override` is the reason for which suites that failed shall not hold it, either: the release waits for the consent
+    of a second person.
 
     Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, a gate
     that has failed, already live, or a signature that would refuse what the live package accepts).
@@ -45,9 +50,11 @@ def promote(
         with transaction.atomic():
             routes.lock(environment)
             route = route_of(package.model, environment, at)
-            _may_enter(package, environment, strategy, route)
+            _may_enter(package, environment, strategy, route, override)
             columns = {"start_at": start_at, "replaces": route.stable, "model": package.model}
             release = open_release(package, environment, strategy, actor, reason, at, **columns)
+            if override and actor:
+                overriding.ask_override(actor=actor, release=release, reason=override)
     except IntegrityError as error:
         raise _under_way(package.model, environment) from error
     wake(release)
@@ -99,12 +106,14 @@ def unfinished(model: MLModel, environment: Environment) -> Release | None:
     return found.exclude(strategy="shadow").first()
 
 
-def _may_enter(package: Package, environment: Environment, strategy: str, route: Route) -> None:
+def _may_enter(package: Package, environment: Environment, strategy: str, route: Route, override: str) -> None:
     if unfinished(package.model, environment):
         raise _under_way(package.model, environment)
     if route.stable_id == package.pk:
         raise Conflict(f"Package {package.number} is live in {environment.name} already.")
     failed = [gate for gate in gates.check(package, environment) if gate.verdict == "fail"]
+    if override:
+        failed = [gate for gate in failed if not gate.can_be_overridden]
     if failed:
         raise Conflict(" ".join(gate.words for gate in failed), [gate.url for gate in failed if gate.url])
     if route.stable and strategy != "recreate":

@@ -139,13 +139,17 @@ class ReleaseBody(Body):
     strategy = Text(max_length=16, required=False, help_text="blue_green or recreate; else the environment's own")
     reason = Text(max_length=500, required=False, allow_blank=True)
     start_at = serializers.DateTimeField(required=False, allow_null=True, help_text="not before this time")
+    override = Text(
+        max_length=500,
+        required=False,
+        help_text="why suites that failed shall not hold it; a second person must consent",
+    )
     through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("through") and {"strategy", "start_at"} & attrs.keys():
-            raise serializers.ValidationError(
-                {"through": ["It takes no strategy and no start time: each has its own."]}
-            )
+        if attrs.get("through") and {"strategy", "start_at", "override"} & attrs.keys():
+            words = "It takes no strategy, start time or override: each release on the way has its own."
+            raise serializers.ValidationError({"through": [words]})
         return attrs
 
 
