@@ -17,6 +17,8 @@ KINDS = {
     "uat": "UAT",
 }
 TEST, STAGING, PRODUCTION = "test", "staging", "production"
+# These would hurt the clients of an environment whose name is production.
+NEVER_IN_PRODUCTION = frozenset({"load", "stress", "rehearsal"})
 Wanted = list[tuple[str, str]]
 _FULL: dict[str, Wanted] = {
     TEST: [("unit", TEST)],

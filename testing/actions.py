@@ -13,8 +13,9 @@ from releases.actions import audit, gates
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package
 from releases.queries.wanted import ALONE, is_live, settings_for
-from releases.rights import GATES, RUN, require
+from releases.rights import DEPLOY, GATES, RUN, require
 from releases.wake import enqueue
+from releases.wants import NEVER_IN_PRODUCTION, PRODUCTION
 from testing import runner
 from testing.models import Run
 from testing.suites import SUITES
@@ -34,11 +35,17 @@ def start(
 ) -> Run:
     """Queue a suite with the settings that hold for the model today.
 
-    Raises Forbidden, Refused (an unknown kind), Conflict (it is open already, or the package does not answer there).
+    Raises Forbidden (a rehearsal needs the right to release there, too), Refused (an unknown kind; one that clients of
+    production would feel), Conflict (it is open already, or the package does not answer there).
     """
     require(actor, RUN)
     if kind not in SUITES:
         raise Refused(f"Choose one of: {', '.join(SUITES)}.", "kind")
+    if kind in NEVER_IN_PRODUCTION and environment.name == PRODUCTION:
+        words = f"{SUITES[kind].label} would hurt the clients of {PRODUCTION}. Run it in the environment before."
+        raise Refused(words, "environment")
+    if kind == MOVES:
+        require(actor, DEPLOY, environment)
     if kind not in ALONE and not is_live(package, environment):
         raise Conflict(f"Package {package.number} is not live in {environment.name}, so nothing can be asked there.")
     values, digest = settings_for(package.model, kind)

@@ -8,7 +8,7 @@ from django import forms
 
 from releases.actions.gates import MOST_DAYS, MOST_HOURS, Asked
 from releases.models import Environment, MLModel, Rule
-from releases.wants import KINDS
+from releases.wants import KINDS, NEVER_IN_PRODUCTION, PRODUCTION
 
 
 class RuleForm(forms.Form):
@@ -25,7 +25,8 @@ class RuleForm(forms.Form):
             *((name, f"in {name}") for name in Environment.objects.values_list("name", flat=True)),
         ]
         for kind, label in KINDS.items():
-            self.fields[f"{kind}-where"] = forms.ChoiceField(choices=places, required=False, label=label)
+            allowed = [each for each in places if kind not in NEVER_IN_PRODUCTION or each[0] != PRODUCTION]
+            self.fields[f"{kind}-where"] = forms.ChoiceField(choices=allowed, required=False, label=label)
             self.fields[f"{kind}-days"] = forms.IntegerField(
                 min_value=1, max_value=MOST_DAYS, required=False, label=f"{label}: not older than"
             )

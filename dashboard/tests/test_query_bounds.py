@@ -21,6 +21,7 @@ PAGES = [
     "/models/flight-eta/dev/capture/", "/environments/",
     "/environments/dev/", "/environments/staging/parity/", "/activity/", "/keys/", "/account/",
     "/playground/?model=flight-eta&environment=dev", "/search/?q=m", "/health/troubles/",
+    "/suites/", "/uat/", "/models/flight-eta/tests/", "/models/flight-eta/uat/", "/environments/production/gates/",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Override, Release, Risk, Rule, SuiteSetting, Want
 from releases.rights import DEPLOY, GATES, OVERRIDE, require
 from releases.wake import wake
-from releases.wants import HIGH_DAYS, HIGH_HOURS, KINDS, PRODUCTION, SEEDS, settings_digest
+from releases.wants import HIGH_DAYS, HIGH_HOURS, KINDS, NEVER_IN_PRODUCTION, PRODUCTION, SEEDS, settings_digest
 
 MOST_HOURS, MOST_DAYS = 24 * 365, 3650
 SETTINGS_MOST = 100_000
@@ -247,5 +247,7 @@ def _check_want(want: Asked, places: dict[str, Environment]) -> None:
         raise Refused(f"Unknown suite {want.kind!r}. Choose one of: {', '.join(KINDS)}.", "wants")
     if want.where not in places:
         raise Refused(f"There is no environment {want.where!r}.", "wants")
+    if want.kind in NEVER_IN_PRODUCTION and want.where == PRODUCTION:
+        raise Refused(f"{KINDS[want.kind]} would hurt the clients of {PRODUCTION}. Ask for it in another one.", "wants")
     if want.most_days is not None and not 1 <= want.most_days <= MOST_DAYS:
         raise Refused(f"From 1 to {MOST_DAYS} days.", "wants")

@@ -195,3 +195,24 @@ def test_every_suite_says_what_it_is_and_every_setting_its_limits() -> None:
 def test_a_live_package_counts_where_it_is(packages: list[Package], environments: Environments) -> None:
     put_live(packages[0], environments["dev"])
     assert start(packages[0], environments["dev"]).environment.name == "dev"
+
+
+@pytest.mark.parametrize("kind", ["load", "stress", "rehearsal"])
+def test_what_clients_would_feel_is_never_run_in_production(
+    kind: str, packages: list[Package], environments: Environments, person: Callable[[str], User]
+) -> None:
+    put_live(packages[0], environments["production"])
+    with pytest.raises(Refused, match="would hurt the clients"):
+        start(packages[0], environments["production"], kind)
+    with pytest.raises(Refused, match="would hurt the clients"):
+        set_rule(
+            actor=person("admin"), environment=environments["production"], risk="low", wants=[Asked(kind, "production")]
+        )
+
+
+def test_a_rehearsal_needs_the_right_to_release_there(
+    live: Package, environments: Environments, person: Callable[[str], User]
+) -> None:
+    with pytest.raises(Forbidden):
+        start(live, environments["staging"], "rehearsal", person("developer"))
+    assert start(live, environments["staging"], "rehearsal", person("release manager"))
