@@ -62,7 +62,7 @@ def claim(run_id: int) -> Run | None:
 
 def end(run: Run, state: str, reason: str, report: Report | None = None) -> bool:
     """End the run if it is still this attempt's, and record its evidence with it; says whether it was."""
-    columns: dict[str, Any] = {"state": state, "reason": reason[:500], "ended_at": timezone.now(), "at_work": ""}
+    columns: dict[str, Any] = {"state": state, "reason": plain(reason, 500), "ended_at": timezone.now(), "at_work": ""}
     if report is not None:
         columns["figures"] = [asdict(figure) | {"holds": figure.holds} for figure in report.figures]
         columns |= {"charts": report.charts, "sandbox": report.sandbox}
@@ -78,7 +78,7 @@ def end(run: Run, state: str, reason: str, report: Report | None = None) -> bool
             reference=str(run),
             environment=run.environment,
             settings_digest=run.settings_digest,
-            words=reason,
+            words=plain(reason, 500),
         )
     return True
 
@@ -98,6 +98,11 @@ def _carry(run: Run, report: Report) -> tuple[str, str]:
         log.exception("%s failed", run)
         return Run.State.ERRORED, f"Something went wrong on our side: {type(error).__name__}: {error}"
     return report.verdict, sentence(report)
+
+
+def plain(text: str, most: int) -> str:
+    """Cut a text that foreign code may have written, without the NUL characters that PostgreSQL cannot keep."""
+    return text.replace("\0", "")[:most]
 
 
 def sentence(report: Report) -> str:
@@ -173,7 +178,7 @@ class Keeper:
         self.life.look()
 
     def begins(self, name: str) -> None:
-        self.mine.update(at_work=name[:200])
+        self.mine.update(at_work=plain(name, 200))
 
     def ended(self, case: Found) -> None:
         self.written += 1
@@ -182,14 +187,14 @@ class Keeper:
                 run=self.run,
                 attempt=self.run.attempts,
                 number=self.written,
-                name=case.name[:200],
+                name=plain(case.name, 200),
                 outcome=case.outcome,
                 seconds=case.seconds,
-                message=case.message[:2000],
-                evidence=case.evidence[:2000],
+                message=plain(case.message, 2000),
+                evidence=plain(case.evidence, 2000),
             )
 
     def line(self, text: str) -> None:
         if len(self.log) < LOG_MOST:
-            self.log += f"{text.rstrip()[:2000]}\n"
+            self.log += f"{plain(text.rstrip(), 2000)}\n"
             self.mine.update(log=self.log)

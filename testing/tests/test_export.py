@@ -18,7 +18,7 @@ from testing.tests.test_pure import Sink
 def ended(run: Run, state: str, *cases: tuple[str, str]) -> xml.Element:
     for number, (name, outcome) in enumerate(cases):
         Case.objects.create(
-            run=run, attempt=0, number=number, name=name, outcome=outcome, seconds=0.5, message="why\x00"
+            run=run, attempt=0, number=number, name=name, outcome=outcome, seconds=0.5, message="why\x0b"
         )
     runner.end(run, state, "in a sentence", Report(Sink(), cases=[Found("x")]))
     run.refresh_from_db()

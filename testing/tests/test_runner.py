@@ -222,3 +222,14 @@ def test_a_package_that_is_tested_stays_tested_when_the_suite_says_too_much(
     assert queued.cases.count() == runner.CASES_MOST
     assert len(queued.log) < runner.LOG_MOST + 3000
     assert Package.objects.get(pk=queued.package_id).digest == queued.digest
+
+
+def test_what_foreign_code_says_can_always_be_kept(told: Suite, queued: Run) -> None:
+    def talks(_: Subject, report: Report) -> None:
+        report.say("a\0b")
+        report.add(Found("c\0d", "failed", message="e\0f", evidence="g\0h"))
+
+    told(talks)
+    runner.run(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, queued.log, queued.reason) == ("failed", "ab\n", "cd: ef")

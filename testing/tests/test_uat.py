@@ -308,3 +308,10 @@ def test_the_inbox_holds_what_waits_for_a_signature(
     finish(opened, qa)
     sign(opened, qa)
     assert inbox.waiting() == []
+
+
+def test_a_label_that_no_column_can_hold_is_shown_without_what_it_cannot(
+    sheet: Sheet, qa: User, answers: Answers
+) -> None:
+    answers.answer = lambda number, row: {"label": "a\0b", "probabilities": {}}
+    assert sheets.ask(actor=qa, case=sheet.cases.first()).candidate["answer"]["label"] == "ab"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -205,5 +206,7 @@ def _answer(package: Package, environment: str, row: Any, pin: int | None = None
         return {"error": " ".join([str(error), "; ".join(rules)]).strip()[:500]}
     except KeyError as error:
         return {"error": f"The input has no {error}."}
-    found = {"answer": answer.predictions[0], "ms": round(answer.seconds * 1000, 2)}
+    # A label may hold a NUL character, which no database column of ours can.
+    shown = json.loads(json.dumps(answer.predictions[0]).replace("\\u0000", ""))
+    found = {"answer": shown, "ms": round(answer.seconds * 1000, 2)}
     return found | {"package": answer.package, "digest": answer.digest}
