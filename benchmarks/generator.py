@@ -87,7 +87,7 @@ def starved() -> bool:
 BURN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
 
-def capacity(known: float = 200.0) -> bool:
+def capacity(known: float = 200.0, turns: int = 3) -> bool:
     """A server that answers `known` requests a second, one after the other; stress must find it within 10 %."""
     prepare()
     from testing.loadgen import Call
@@ -95,7 +95,7 @@ def capacity(known: float = 200.0) -> bool:
     from testing.suites.base import Report
 
     good = True
-    for turn in range(3):
+    for turn in range(turns):
         with server("limited", str(known)) as url:
             report = Report(Quiet())
             found = stress.find(stress.Settings(), report, repeat(Call(url, b"{}")))

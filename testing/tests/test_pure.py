@@ -21,6 +21,7 @@ from testing.suites.knee import Step
 from testing.suites.shapes import SHAPES
 from testing.uat.expecting import Expectation, difference
 
+pytestmark = pytest.mark.same_everywhere
 RATES, SECONDS = st.floats(0.5, 300), st.floats(0.5, 5)
 
 
