@@ -88,6 +88,8 @@ class Answers:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             return httpx.Response(503, json={"error": self.down})
+        if request.method == "GET":
+            return httpx.Response(200, json={"name": "flight-eta", "versions": [str(self.routes["staging"])]})
         environment = request.url.path.split("/")[1]
         number = int(request.headers.get("X-Package", self.routes[environment]))
         rows = json.loads(request.content)["instances"]
