@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from conftest import SHORT
-from dashboard.demo.recipes import FLIGHT_ETA, Recipe
+from dashboard.demo.recipes import FLIGHT_ETA, TRAVEL_TIME, Recipe
 from dashboard.demo.upload import zipped
 from dashboard.tests.browser.site import PASSWORD, PATIENCE, Site
 from dashboard.tests.drills.running import slipway, until
@@ -52,6 +52,7 @@ FLIGHTS = {
 }
 PHONE = {"width": 390, "height": 844}
 TABS_MOST = 250
+LIMIT = 150
 KILLED = ("unit", "rehearsal") if SHORT else ("unit", "integration", "smoke", "load", "stress", "rehearsal")
 WORKER = {"unit": "long", "integration": "long", "smoke": "long"}
 
@@ -143,6 +144,27 @@ def test_a_developer_who_registered_it_cannot_sign(site: Site, browser: Browser)
     context.close()
 
 
+def test_stress_finds_the_limit_of_an_environment_and_what_is_beyond_it(
+    site: Site, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """The gateway's own limit of calls is the known capacity; another model is asked beside it in the storm."""
+    api = site.slipway.api()
+    neighbour_in_staging(api, tmp_path)
+    back_in_staging(api)
+    api.patch("/environments/staging/", requests_per_second=LIMIT)
+    api.patch(f"/models/{MODEL}/suites/stress/", values={"step_seconds": 2.0, "start_rate": 40.0, "most_rate": 1000.0})
+    run = api.post("/runs/", model=MODEL, package=1, environment="staging", kind="stress")["id"]
+    ended = until("the end of stress", lambda: gone(api, run), 240, pause=0.5)
+    api.patch("/environments/staging/", requests_per_second=None)
+    figures = {figure["name"]: figure["value"] for figure in ended["figures"]}
+    tell(f"stress at a limit of {LIMIT} calls a second: {figures}")
+    assert ended["state"] == "passed", [case for case in ended["cases"] if case["outcome"] != "passed"]
+    outcomes = {case["name"]: case["outcome"] for case in ended["cases"]}
+    assert outcomes["beyond it calls are refused fast"] == "passed"
+    assert outcomes["other models keep their latency"] == "passed"
+    assert abs(figures["capacity"] / LIMIT - 1) <= 0.10
+
+
 @pytest.mark.parametrize("kind", KILLED)
 def test_a_killed_worker_loses_no_run(site: Site, kind: str, tell: Callable[[str], None]) -> None:
     running, api = site.slipway, site.slipway.api()
@@ -173,6 +195,15 @@ def test_a_killed_worker_loses_no_run(site: Site, kind: str, tell: Callable[[str
 
 
 COUNT = "from releases.models import Evidence; print(Evidence.objects.filter(reference='run {run}').count())"
+
+
+def neighbour_in_staging(api: Any, folder: Path) -> None:
+    api.post("/models/", name="travel-time", risk="low")
+    file = folder / "travel-time.zip"
+    file.write_bytes(zipped(TRAVEL_TIME.write(folder / "travel-time")))
+    number = api.accepted("travel-time", file)
+    for environment in ("dev", "test", "staging"):
+        api.promote("travel-time", number, environment)
 
 
 def back_in_staging(api: Any) -> None:
