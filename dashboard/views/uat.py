@@ -64,14 +64,15 @@ def sheet(request: HttpRequest, pk: int) -> HttpResponse:
 @explained
 def sheet_ask(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask one case (`case`), or all that were not asked yet."""
-    found = _found(pk)
-    wanted = (
-        found.cases.filter(pk=number(request.POST, "case"))
-        if "case" in request.POST
-        else found.cases.filter(asked_at=None)
-    )
-    asked = [sheets.ask(actor=person(request), case=case) for case in wanted]
-    return redirect(_place(found, asked[0].pk if "case" in request.POST and asked else None))
+    found, chosen = _found(pk), number(request.POST, "case")
+    if "case" not in request.POST:
+        left = sheets.ask_all(actor=person(request), sheet=found)
+        if left:
+            messages.warning(request, f"{left} cases are left: the answers took too long. Run them once more.")
+        return redirect(_place(found, None))
+    case = get_object_or_404(SheetCase.objects.select_related("sheet__package__model"), pk=chosen, sheet=found)
+    sheets.ask(actor=person(request), case=case)
+    return redirect(_place(found, case.pk))
 
 
 @require_POST

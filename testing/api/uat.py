@@ -187,10 +187,9 @@ class OneSheet(Endpoint):
 class Ask(Endpoint):
     @extend_schema(request=None, responses=SheetShape)
     def post(self, request: Request, pk: str) -> Response:
-        """Ask every case that was not asked yet, of the candidate and of what is in production."""
+        """Ask every case that was not asked yet, of the candidate and of what is in production, for 15 s at most."""
         sheet = _sheet(pk)
-        for case in sheet.cases.filter(asked_at=None):
-            sheets.ask(actor=self.person, case=case)
+        sheets.ask_all(actor=self.person, sheet=sheet)
         return Response(inbox.told(sheet))
 
 
