@@ -20,12 +20,14 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from conftest import SHORT
 from dashboard.demo.recipes import FLIGHT_ETA, TRAVEL_TIME, Recipe
 from dashboard.demo.upload import zipped
+from dashboard.tests.browser import uploads
 from dashboard.tests.browser.site import PASSWORD, PATIENCE, Site
 from dashboard.tests.drills.running import slipway, until
 
 pytestmark = pytest.mark.drill
 
 MODEL = "flight-eta"
+ENVIRONMENTS = ("dev", "test", "staging", "production")
 SHORT_RUNS = {
     "load": {"seconds": 3.0, "rate": 40.0},
     "stress": {"most_rate": 120.0, "step_seconds": 1.0, "start_rate": 40.0},
@@ -173,6 +175,35 @@ def test_beyond_its_capacity_a_costly_model_hurts_no_other(
     outcomes = {case["name"]: case["outcome"] for case in ended["cases"]}
     assert outcomes["beyond it calls are refused fast"] == "passed"
     assert outcomes["other models keep their latency"] == "passed"
+
+
+def test_a_release_whose_smoke_test_fails_in_production_goes_back_by_itself(
+    site: Site, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """The smoke test is given a limit of time that nothing can keep, once the first package is live everywhere."""
+    api, model = site.slipway.api(), "smoky"
+    api.post("/models/", name=model, risk="low")
+    api.post("/environments/production/gates/", model=model, wants=[])
+    first, second = [api.accepted(model, uploads.package(tmp_path, number)) for number in (1, 2)]
+    for number, places in ((first, ENVIRONMENTS), (second, ENVIRONMENTS[:-1])):
+        for environment in places:
+            api.promote(model, number, environment)
+    until("smoke to be over", lambda: not api.get("/runs/", model=model, state="running")["count"], 60)
+    api.patch(f"/models/{model}/suites/smoke/", values={"limit_ms": 0.1})
+    bad = api.promote(model, second, "production")
+    began = time.time()
+
+    def back() -> Any:
+        newest = api.get("/releases/", model=model, environment="production")["results"][0]
+        return newest if newest["package"] == first and newest["state"] == "live" else None
+
+    release = until("package 1 to be back", back, 60)
+    took = time.time() - began
+    tell(f"a failed smoke test in production: rolled back by itself {took:.1f} s after the release was live")
+    assert release["created_by"] is None
+    assert release["rolls_back"] == bad["id"]
+    assert "Smoke failed" in release["reason"]
+    assert api.get(f"/models/{model}/")["live"]["production"] == first
 
 
 @pytest.mark.parametrize("kind", KILLED)
