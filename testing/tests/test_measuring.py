@@ -177,3 +177,22 @@ def test_beyond_the_capacity_calls_must_be_refused_fast(outcomes: list[Outcome],
     there = Subject(subject.package, subject.environment, stress.Settings(), "run 1")
     stress._refused_fast(there, report, arm(*outcomes).tally)
     assert (report.verdict == "passed") is holds, report.cases
+
+
+@pytest.mark.parametrize(
+    ("outcome", "broke"),
+    [
+        (answered(lag=0.02), ""),  # it held its limits, lag and all
+        (answered(lag=2.0), stress.GENERATOR),
+        (answered(2.0, lag=0.02), "p99"),
+        (answered(error="status 500", lag=0.02), "the error rate"),
+        (answered(2.0), "p99"),
+    ],
+)
+def test_a_lag_of_the_generator_is_not_held_against_the_server(
+    outcome: Outcome, broke: str, sends: Any, subject: Subject
+) -> None:
+    seen = sends(lambda name: outcome)
+    step = stress._hold(stress.Settings(), Report(Sink()), iter([]), 90.0)
+    assert step.broke == broke
+    assert len(seen) == (2 if broke and outcome.woken else 1)

@@ -24,7 +24,8 @@ from dashboard.tests.browser import uploads
 from dashboard.tests.browser.site import PASSWORD, PATIENCE, Site
 from dashboard.tests.drills.running import slipway, until
 
-pytestmark = pytest.mark.drill
+# Every test asks for the browser, so that pytest keeps them together and in this order.
+pytestmark = [pytest.mark.drill, pytest.mark.usefixtures("browser")]
 
 MODEL = "flight-eta"
 ENVIRONMENTS = ("dev", "test", "staging", "production")
@@ -54,7 +55,7 @@ FLIGHTS = {
 }
 PHONE = {"width": 390, "height": 844}
 TABS_MOST = 250
-LIMIT = 150
+NARROW = 25.0
 KILLED = ("unit", "rehearsal") if SHORT else ("unit", "integration", "smoke", "load", "stress", "rehearsal")
 WORKER = {"unit": "long", "integration": "long", "smoke": "long"}
 
@@ -146,23 +147,13 @@ def test_a_developer_who_registered_it_cannot_sign(site: Site, browser: Browser)
     context.close()
 
 
-def test_stress_finds_the_limit_of_an_environment(site: Site, tell: Callable[[str], None]) -> None:
-    """The gateway's own limit of calls is the known capacity."""
-    api = site.slipway.api()
-    back_in_staging(api)
-    api.patch("/environments/staging/", requests_per_second=LIMIT)
-    ended = stressed(api, 1, "staging")
-    api.patch("/environments/staging/", requests_per_second=None)
-    figures = {figure["name"]: figure["value"] for figure in ended["figures"]}
-    tell(f"stress at a limit of {LIMIT} calls a second: {figures}")
-    assert ended["state"] == "passed", [case for case in ended["cases"] if case["outcome"] != "passed"]
-    assert abs(figures["capacity"] / LIMIT - 1) <= 0.10
-
-
 def test_beyond_its_capacity_a_costly_model_hurts_no_other(
     site: Site, tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
-    """The package with the 25 nearest flights, which takes milliseconds, with a cheap model beside it."""
+    """The package with the 25 nearest flights, which takes milliseconds, with a cheap model beside it.
+
+    The limit of p99 is narrow, so that it breaks below what the generator can send on two shared cores.
+    """
     api = site.slipway.api()
     number = registered(site, FLIGHT_ETA[4], tmp_path)
     api.promote(MODEL, number, "dev")
@@ -240,7 +231,9 @@ COUNT = "from releases.models import Evidence; print(Evidence.objects.filter(ref
 
 def stressed(api: Any, number: int, environment: str) -> Any:
     """Stress a package and return the run as it ended."""
-    api.patch(f"/models/{MODEL}/suites/stress/", values={"step_seconds": 2.0, "start_rate": 40.0})
+    api.patch(
+        f"/models/{MODEL}/suites/stress/", values={"step_seconds": 2.0, "start_rate": 40.0, "limit_p99_ms": NARROW}
+    )
     run = api.post("/runs/", model=MODEL, package=number, environment=environment, kind="stress")["id"]
     return until("the end of stress", lambda: gone(api, run), 300, pause=0.5)
 
