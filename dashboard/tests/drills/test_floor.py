@@ -232,7 +232,8 @@ COUNT = "from releases.models import Evidence; print(Evidence.objects.filter(ref
 def stressed(api: Any, number: int, environment: str) -> Any:
     """Stress a package and return the run as it ended."""
     api.patch(
-        f"/models/{MODEL}/suites/stress/", values={"step_seconds": 2.0, "start_rate": 40.0, "limit_p99_ms": NARROW}
+        f"/models/{MODEL}/suites/stress/",
+        values={"step_seconds": 2.0, "start_rate": 40.0, "limit_p99_ms": NARROW, "least_rate": 1.0},
     )
     run = api.post("/runs/", model=MODEL, package=number, environment=environment, kind="stress")["id"]
     return until("the end of stress", lambda: gone(api, run), 300, pause=0.5)
