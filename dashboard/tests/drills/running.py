@@ -113,6 +113,17 @@ class Slipway:
         """Wait until nothing is away: every child runs, workers and beat left a sign, pages see nothing amiss."""
         until("everything to be well", lambda: not self.ails() and self.answers(), 120, why=self.ails)
 
+    def until_quiet(self) -> None:
+        """Wait until the smoke tests after the last switch are over and lie behind what is counted."""
+        api = self.api()
+
+        def none_open() -> bool:
+            return not any(api.get("/runs/", state=state)["count"] for state in ("queued", "running"))
+
+        time.sleep(3.0)  # beat starts them within two seconds
+        until("every suite to end", none_open, 60)
+        time.sleep(3.0)
+
     def ails(self) -> list[str]:
         """Say what is not as it should be."""
         missing = [f"{name} does not run" for name in sorted(set(processes.NAMES) - self.children().keys())]

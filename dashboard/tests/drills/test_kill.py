@@ -76,7 +76,7 @@ def test_a_killed_gateway_loses_at_most_its_last_second(harmed: Slipway, tell: C
     key, figures = harmed.api().key(PLACE), []
     for _ in range(GATEWAY_KILLS):
         harmed.until_well()
-        time.sleep(3.0)  # the cells of earlier traffic lie outside what is counted here
+        harmed.until_quiet()
         with Traffic(material.address(harmed), material.rows(), key, 100.0) as traffic:
             begin = time.time()
             traffic.first_answer(live, begin)

@@ -35,7 +35,7 @@ def test_predictions_outlive_an_outage(harmed: Slipway, tell: Callable[[str], No
     harmed.until_well()
     live = Database(harmed.var).live(PLACE, material.MODEL) or 0
     key, browser = harmed.api().key(PLACE), harmed.browser()
-    time.sleep(BEFORE + 1)  # whoever asked before is not counted here
+    harmed.until_quiet()  # whoever asked before is not counted here
     with Traffic(material.address(harmed), material.rows(), key, RATE) as traffic:
         begin = time.time()
         traffic.first_answer(live, begin)
