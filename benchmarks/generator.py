@@ -1,8 +1,8 @@
 """What the load generator can do, and whether it tells the truth; every figure about it in the docs comes from here.
 
-    python -m benchmarks.generator truth      a server that freezes: percentiles against what they must be
+    python -m benchmarks.generator truth      a server that freezes: percentiles against what they must be (seconds: 60)
     python -m benchmarks.generator starved    a generator without CPU must say that its run counts for nothing
-    python -m benchmarks.generator capacity   a server of a known capacity: stress finds it, three times
+    python -m benchmarks.generator capacity   a server of a known capacity: stress finds it (times: 3)
     python -m benchmarks.generator peers      requests a second on one core, beside Locust and wrk, in turn
 
 `peers` needs wrk; Locust is installed into an environment of its own below `var/benchmarks`.
@@ -43,14 +43,14 @@ class Client(FastHttpUser):
 
 def main() -> int:
     what = sys.argv[1] if len(sys.argv) > 1 else "truth"
-    jobs: dict[str, Callable[[], bool]] = {"truth": truth, "starved": starved, "capacity": capacity, "peers": peers}
+    jobs: dict[str, Callable[..., bool]] = {"truth": truth, "starved": starved, "capacity": capacity, "peers": peers}
     if what == "measure":
         print(json.dumps(measure(sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))))
         return 0
     if what not in jobs:
         print(__doc__)
         return 2
-    return 0 if jobs[what]() else 1
+    return 0 if jobs[what](*map(float, sys.argv[2:])) else 1
 
 
 def truth(seconds: float = 60.0) -> bool:
@@ -87,7 +87,7 @@ def starved() -> bool:
 BURN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
 
-def capacity(known: float = 200.0, turns: int = 3) -> bool:
+def capacity(turns: float = 3, known: float = 200.0) -> bool:
     """A server that answers `known` requests a second, one after the other; stress must find it within 10 %."""
     prepare()
     from testing.loadgen import Call
@@ -95,7 +95,7 @@ def capacity(known: float = 200.0, turns: int = 3) -> bool:
     from testing.suites.base import Report
 
     good = True
-    for turn in range(turns):
+    for turn in range(int(turns)):
         with server("limited", str(known)) as url:
             report = Report(Quiet())
             found = stress.find(stress.Settings(), report, repeat(Call(url, b"{}")))
@@ -186,13 +186,12 @@ def server(kind: str, *arguments: str, core: int | None = None) -> Iterator[str]
     """One of the servers of `testing.tests.servers` in a process of its own; gives its address."""
     command = [sys.executable, "-m", "testing.tests.servers", kind, *arguments]
     pin = ["taskset", "-c", str(core)] if core is not None else []
-    process = subprocess.Popen([*pin, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen([*pin, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def prepare() -> None:
