@@ -123,14 +123,15 @@ def _wants(package: Package, rule: Rule) -> list[Gate]:
 
 def _want(package: Package, want: Want, last: Evidence | None, digest: str, now: datetime) -> Gate:
     """The newest result decides: a later failure takes an earlier success back."""
-    label, where = KINDS[want.kind], want.where.name
+    label, where, by_hand = KINDS[want.kind], want.where.name, want.kind in PAGES
     asked = {"package": package.number, "kind": want.kind, "environment": where}
     start = f"/models/{package.model.name}/{PAGES.get(want.kind, 'suites')}/start/?{urlencode(asked)}"
     gate = Gate(f"{want.kind} in {where}", "hold", "", start, want.kind, where, missing=True)
     if last is None:
-        return replace(gate, words=f"{label} has not {'been signed' if want.kind in PAGES else 'run'} in {where} yet.")
+        return replace(gate, words=f"{label} has not {'been signed' if by_hand else 'run'} in {where} yet.")
     if last.settings_digest != digest:
-        return replace(gate, words=f"{label} ran in {where} with other settings than today's, so that counts no more.")
+        how = "was signed in {} for another plan" if by_hand else "ran in {} with other settings"
+        return replace(gate, words=f"{label} {how.format(where)} than today's, so that counts no more.")
     shown = replace(gate, url=last.get_absolute_url() or start, missing=False)
     if last.verdict == "fail":
         return replace(shown, verdict="fail", words=f"{label} failed in {where}. {last.words}".strip())

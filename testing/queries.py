@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from releases.models import MLModel, Package
+from releases.models.packages import HEAVY
 from testing.models import Case, Run
 from testing.suites import SUITES
 
@@ -14,9 +15,7 @@ from testing.suites import SUITES
 def every_run() -> QuerySet[Run]:
     """Return every run with its names, newest first, without the heavy columns of packages."""
     found = Run.objects.select_related("package__model", "environment", "started_by", "cancelled_by")
-    return found.defer(
-        *(f"package__{name}" for name in ("signature", "manifest", "provenance", "versions", "differences"))
-    )
+    return found.defer(*(f"package__{name}" for name in HEAVY))
 
 
 def filtered(model: str = "", environment: str = "", kind: str = "", state: str = "") -> QuerySet[Run]:

@@ -38,6 +38,8 @@ def run(run_id: int) -> None:
     found = claim(run_id)
     if found is None:
         return
+    if found.attempts > 1:
+        _tidy(found)
     if found.attempts > ATTEMPTS:
         end(found, Run.State.ERRORED, LOST_WORDS)
         return
@@ -83,12 +85,25 @@ def end(run: Run, state: str, reason: str, report: Report | None = None) -> bool
     return True
 
 
+def _tidy(run: Run) -> None:
+    """Put right what the lost attempt left; what cannot be does not keep the run from its end."""
+    suite = SUITES[run.kind]
+    try:
+        suite.tidy(_subject(run))
+    except Exception:
+        log.exception("What the lost worker of %s left could not be put right", run)
+
+
+def _subject(run: Run) -> Subject:
+    """What is tested; raises Refused where a setting cannot be used any more."""
+    return Subject(run.package, run.environment, read(SUITES[run.kind].Settings, run.values), str(run))
+
+
 def _carry(run: Run, report: Report) -> tuple[str, str]:
     """Run the suite; the state and the sentence with which it ends."""
     suite = SUITES[run.kind]
     try:
-        settings = read(suite.Settings, run.values)
-        suite.run(Subject(run.package, run.environment, settings, str(run)), report)
+        suite.run(_subject(run), report)
         report.look()
     except Stop as stop:
         return stop.state, stop.reason

@@ -30,11 +30,7 @@ page = require_http_methods(["GET", "HEAD", "POST"])
 @explained
 def promote(request: HttpRequest, name: str) -> HttpResponse:
     """What a promote would change, with its form; POST does it."""
-    given = request.GET if request.method != "POST" else request.POST
-    package = get_object_or_404(
-        Package.objects.select_related("model"), model__name=name, number=number(given, "package")
-    )
-    environment = get_object_or_404(Environment, name=given.get("environment", ""))
+    package, environment = named(request, name)
     require(request.user, DEPLOY, environment)
     switch = queries.switch(package, environment)
     form = PromoteForm(posted(request), options=switch.options, initial=_first(switch))
@@ -112,6 +108,14 @@ def consent(request: HttpRequest, pk: int) -> HttpResponse:
     gate_verbs.consent(actor=person(request), release=release)
     messages.success(request, f"You consented: the overridden gates hold release {release.pk} no longer.")
     return redirect(release)
+
+
+def named(request: HttpRequest, model: str) -> tuple[Package, Environment]:
+    """Return the package and the environment that the address, or the form, names; 404 for others."""
+    given = request.POST if request.method == "POST" else request.GET
+    packages = Package.objects.select_related("model")
+    package = get_object_or_404(packages, model__name=model, number=number(given, "package"))
+    return package, get_object_or_404(Environment, name=given.get("environment", ""))
 
 
 def posted(request: HttpRequest) -> QueryDict | None:

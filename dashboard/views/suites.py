@@ -14,8 +14,7 @@ from dashboard import runs as telling
 from dashboard.answers import explained
 from dashboard.forms.suites import RunFilter
 from dashboard.people import person
-from dashboard.views.promotions import number
-from releases.models import Environment, Package
+from dashboard.views.promotions import named
 from releases.rights import RUN, may, require
 from testing import actions, queries
 from testing.models import Run
@@ -54,12 +53,8 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
 def suite_start(request: HttpRequest, name: str) -> HttpResponse:
     """Start one suite on one package in one environment; first it is said what that means."""
     require(request.user, RUN)
-    given = request.POST if request.method == "POST" else request.GET
-    package = get_object_or_404(
-        Package.objects.select_related("model"), model__name=name, number=number(given, "package")
-    )
-    environment = get_object_or_404(Environment, name=given.get("environment", ""))
-    kind = given.get("kind", "")
+    package, environment = named(request, name)
+    kind = (request.POST or request.GET).get("kind", "")
     if request.method == "POST":
         return redirect(actions.start(actor=person(request), package=package, environment=environment, kind=kind))
     suite = SUITES.get(kind)

@@ -16,9 +16,9 @@ from dashboard.answers import complain, explained
 from dashboard.forms.playground import InputForm
 from dashboard.forms.uat import MarkForm, OwnForm, RejectForm, SignForm, input_form, row_of
 from dashboard.people import person
-from dashboard.views.promotions import number, status
+from dashboard.views.promotions import named, number, status
 from releases.errors import Conflict, Forbidden, Refused
-from releases.models import Environment, Package, Route
+from releases.models import Route
 from releases.queries.wanted import is_live
 from releases.rights import SIGN_OFF, may, require
 from releases.wants import PRODUCTION
@@ -43,11 +43,7 @@ def uat(request: HttpRequest) -> HttpResponse:
 def uat_start(request: HttpRequest, name: str) -> HttpResponse:
     """Open the sheet of a package, or go on with it."""
     require(request.user, SIGN_OFF)
-    given = request.POST if request.method == "POST" else request.GET
-    package = get_object_or_404(
-        Package.objects.select_related("model"), model__name=name, number=number(given, "package")
-    )
-    environment = get_object_or_404(Environment, name=given.get("environment", ""))
+    package, environment = named(request, name)
     if request.method == "POST":
         return redirect(sheets.start(actor=person(request), package=package, environment=environment))
     context = {"package": package, "environment": environment, "count": package.model.plan_cases.count()}

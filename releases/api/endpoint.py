@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from releases.api.pagination import MOST
 from releases.api.parsing import Body, Json, Query, Whole
 from releases.api.schema import Schema
+from releases.models import MLModel, Package
 
 
 class Endpoint(APIView):
@@ -82,6 +83,14 @@ def checked(form: type[Body], data: Any) -> dict[str, Any]:
 
 def created(data: Any) -> Response:
     return Response(data, 201)
+
+
+def package_of(model: MLModel, number: int) -> Package:
+    """Return the package that a body names by model and number; raises ValidationError on `package`."""
+    package = Package.objects.select_related("model").filter(model=model, number=number).first()
+    if package is None:
+        raise serializers.ValidationError({"package": [f"{model.name} has no package {number}."]})
+    return package
 
 
 def narrowed(rows: QuerySet, given: dict[str, Any], lookups: dict[str, str]) -> QuerySet:

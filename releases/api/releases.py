@@ -16,10 +16,10 @@ from rest_framework.reverse import reverse
 from releases import gates, lifecycle
 from releases.actions import gates as overriding
 from releases.actions import releases, rollbacks
-from releases.api.endpoint import Endpoint, Listing, created, narrowed
+from releases.api.endpoint import Endpoint, Listing, created, narrowed, package_of
 from releases.api.parsing import Body, Named, Query, Switch, Text, Whole
 from releases.api.shapes import Address, Name, Number, Person
-from releases.models import Environment, Event, MLModel, Override, Package, Release
+from releases.models import Environment, Event, MLModel, Override, Release
 
 FIELDS = [
     "id",
@@ -187,7 +187,7 @@ class Releases(Listing):
     def post(self, request: Request) -> Response:
         """Start a release: one package into one environment."""
         given = self.body(ReleaseBody)
-        package = _package(given.pop("model"), given.pop("package"))
+        package = package_of(given.pop("model"), given.pop("package"))
         start = releases.send if given.pop("through", False) else releases.promote
         release = start(actor=self.person, package=package, **given)
         return created(_shown(release.pk, request))
@@ -243,7 +243,7 @@ class RollbackModel(Endpoint):
         """Give the traffic back to the package before, or to the named one; answers the release that decides now."""
         model, given = get_object_or_404(MLModel, name=name), self.body(RollbackBody)
         named: dict[str, Any] = {
-            name: _package(model, given.pop(name)) for name in ("package", "leaving") if given.get(name)
+            name: package_of(model, given.pop(name)) for name in ("package", "leaving") if given.get(name)
         }
         release = rollbacks.roll_back(actor=self.person, model=model, **named, **given)
         return Response(_shown(release.pk, request))
@@ -266,20 +266,13 @@ class Gates(Endpoint):
     @extend_schema(responses=GatesShape)
     def get(self, request: Request) -> Response:
         """Ask what stands between a package and an environment."""
-        package = _package(self.given["model"], self.given["package"])
+        package = package_of(self.given["model"], self.given["package"])
         found = gates.check(package, self.given["environment"])
         return Response({"met": all(gate.met for gate in found), "gates": [asdict(gate) for gate in found]})
 
 
 def every_release() -> QuerySet[Release]:
     return Release.objects.select_related("model", "package__model", "environment", "replaces", "created_by")
-
-
-def _package(model: MLModel, number: int) -> Package:
-    package = Package.objects.select_related("model").filter(model=model, number=number).first()
-    if package is None:
-        raise serializers.ValidationError({"package": [f"{model.name} has no package {number}."]})
-    return package
 
 
 def _shown(pk: int, request: Request) -> Any:

@@ -45,6 +45,10 @@ class MLModel(models.Model):
         return f"/models/{self.name}/"
 
 
+# The columns of a package that grow with it; no list and no look of beat's needs them.
+HEAVY = ("signature", "manifest", "example", "answers", "provenance", "versions", "differences")
+
+
 class Package(models.Model):
     """One immutable version of a model, known by the digest of its files."""
 

@@ -10,6 +10,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q
 
 from releases import gates
 from releases.models import Environment, Evidence, MLModel, Package, Release, Route, SuiteSetting, Want
+from releases.models.packages import HEAVY
 from releases.wants import settings_digest
 
 # These run against the package alone, so it need not answer anywhere.
@@ -78,7 +79,7 @@ def _after_a_switch() -> list[Check]:
 def _after_a_registration() -> list[Check]:
     """The newest package of each model whose risk asks for it somewhere: who registers it learns at once."""
     found = []
-    newest = Package.objects.filter(number=F("model__last_number")).select_related("model")
+    newest = Package.objects.filter(number=F("model__last_number")).select_related("model").defer(*HEAVY)
     for want in Want.objects.filter(kind__in=ALONE).select_related("rule", "where"):
         rule = want.rule
         shown = Evidence.objects.filter(kind=want.kind, environment=want.where_id, digest=OuterRef("digest"))
@@ -101,4 +102,5 @@ def since(release: Release) -> datetime:
 
 def _with_packages(wanted: Q) -> list[tuple[Release, Package]]:
     found = Release.objects.filter(wanted).select_related("package__model", "environment", "model")
+    found = found.defer(*(f"package__{name}" for name in HEAVY))
     return [(release, release.package) for release in found if release.package]

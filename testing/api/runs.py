@@ -13,10 +13,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from releases.api.endpoint import Endpoint, Listing, created, narrowed
+from releases.api.endpoint import Endpoint, Listing, created, narrowed, package_of
 from releases.api.parsing import Body, Named, Query, Text, Whole
 from releases.api.shapes import Address, Name, Number, Person
-from releases.models import Environment, MLModel, Package
+from releases.models import Environment, MLModel
 from releases.wants import KINDS
 from testing import actions, queries
 from testing.export import junit
@@ -121,10 +121,7 @@ class Runs(Listing):
     def post(self, request: Request) -> Response:
         """Start a suite on a package in an environment, with the model's settings of today."""
         given = self.body(RunBody)
-        model, number = given.pop("model"), given.pop("package")
-        package = Package.objects.select_related("model").filter(model=model, number=number).first()
-        if package is None:
-            raise serializers.ValidationError({"package": [f"{model.name} has no package {number}."]})
+        package = package_of(given.pop("model"), given.pop("package"))
         return created(_shown(actions.start(actor=self.person, package=package, **given), request))
 
 

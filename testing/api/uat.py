@@ -11,10 +11,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from releases.api.endpoint import Endpoint, Listing, created, narrowed
+from releases.api.endpoint import Endpoint, Listing, created, narrowed, package_of
 from releases.api.parsing import Body, Form, Named, Query, Text, Whole
 from releases.errors import Refused
-from releases.models import Environment, MLModel, Package
+from releases.models import Environment, MLModel
 from testing.models import PlanCase, Sheet, SheetCase
 from testing.models.uat import Expectation
 from testing.uat import inbox, plans, sheets, signing
@@ -170,10 +170,7 @@ class Sheets(Listing):
     def post(self, request: Request) -> Response:
         """Open the sheet of a package, or go on with the open one."""
         given = self.body(SheetBody)
-        model, number = given.pop("model"), given.pop("package")
-        package = Package.objects.select_related("model").filter(model=model, number=number).first()
-        if package is None:
-            raise serializers.ValidationError({"package": [f"{model.name} has no package {number}."]})
+        package = package_of(given.pop("model"), given.pop("package"))
         return created(inbox.told(sheets.start(actor=self.person, package=package, **given)))
 
 

@@ -138,6 +138,13 @@ class Subject:
         return self.package.model.name
 
 
+class LeavesNothing:
+    """A suite that changes nothing outside its own run."""
+
+    def tidy(self, subject: Subject) -> None:
+        """Nothing is to be put right."""
+
+
 class Suite(Protocol):
     """One kind of test. `seconds` is the time it gets; `queue` which worker takes it; `Settings` what can be set."""
 
@@ -153,4 +160,8 @@ class Suite(Protocol):
 
     def run(self, subject: Subject, report: Report) -> None:
         """Look at every case; raises Stop, and what else it raises is an error of ours."""
+        ...
+
+    def tidy(self, subject: Subject) -> None:
+        """Put right what a worker that died in the middle left; called before the run goes on, or is given up."""
         ...

@@ -54,6 +54,11 @@ class Integration:
         for mode in ("batch", "stream"):
             report.not_offered(f"{mode} gives the same answers", f"Slipway does not serve by {mode} yet.")
 
+    def tidy(self, subject: Subject) -> None:
+        """The key of a run whose worker died is nobody's, and must open nothing."""
+        for key in ApiKey.objects.filter(name=_key_name(subject), revoked_at=None):
+            keys.revoke(actor=None, key=key, reason=f"{subject.run} lost its worker")
+
 
 def _adopted(subject: Subject, report: Report) -> None:
     with report.case("every gateway has adopted the route") as case:
@@ -158,11 +163,15 @@ def _status(subject: Subject, key: str) -> int | None:
             return error.status
 
 
+def _key_name(subject: Subject) -> str:
+    return f"{subject.run}, integration"
+
+
 @contextmanager
 def _key(subject: Subject) -> Any:
     """A key of this run alone, revoked at its end whatever comes."""
     key, secret = keys.issue(
-        actor=None, environment=subject.environment, name=f"{subject.run}, integration", models=[subject.model]
+        actor=None, environment=subject.environment, name=_key_name(subject), models=[subject.model]
     )
     try:
         yield key, secret

@@ -12,7 +12,7 @@ from releases.wants import PRODUCTION
 from serving.metrics.histogram import quantile
 from testing.loadgen import Call, lag
 from testing.suites import busiest, measuring, quiet, rows
-from testing.suites.base import Figure, Report, Stop, Subject
+from testing.suites.base import Figure, LeavesNothing, Report, Stop, Subject
 from testing.suites.measuring import Arm, Stream
 from testing.suites.settings import choice, number
 from testing.suites.shapes import SHAPES
@@ -44,7 +44,7 @@ class Settings:
     slower: float = number(0.0, 0.0, 100, "", "how many times the live package's p95 it may take; 0 only tells it")
 
 
-class Load:
+class Load(LeavesNothing):
     """Counts only when the generator itself kept its schedule; else it is tried again, and in the end invalid."""
 
     kind, label = "load", "Load"

@@ -38,7 +38,6 @@ class Rehearsal:
     Settings = Settings
 
     def run(self, subject: Subject, report: Report) -> None:
-        _finish_an_earlier_one(subject)
         back = _way_back(subject)
         with traffic(subject) as seen:
             try:
@@ -47,6 +46,14 @@ class Rehearsal:
                 again = release_again(subject)
         _in_again(subject, report, again)
         _lost(report, seen, back)
+
+    def tidy(self, subject: Subject) -> None:
+        """A worker that died in the middle left the other package live; only what this very run did is taken up."""
+        route = _route(subject)
+        releases = Release.objects.filter(model=route.model, environment=route.environment).order_by("-id")
+        last = releases.first()
+        if last and last.is_rollback and last.reason == _reason(subject):
+            release_again(subject)
 
 
 @dataclass
@@ -151,15 +158,6 @@ def _in_again(subject: Subject, report: Report, again: Again | None) -> None:
         case.check(again.answering == number, f"Package {again.answering} answers.")
         report.figures.append(Figure("release", again.seconds, "s"))
         case.evidence = f"live after {again.seconds:.1f} s, release {release.pk}"
-
-
-def _finish_an_earlier_one(subject: Subject) -> None:
-    """A worker that died in the middle left the other package live; only what this very run did is taken up."""
-    route = _route(subject)
-    releases = Release.objects.filter(model=route.model, environment=route.environment).order_by("-id")
-    last = releases.first()
-    if last and last.is_rollback and last.reason == _reason(subject) and route.stable_id != subject.package.pk:
-        release_again(subject)
 
 
 def _reason(subject: Subject) -> str:

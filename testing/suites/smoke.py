@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from testing import target
 from testing.client import GatewayClient
 from testing.suites import asking
-from testing.suites.base import Figure, Report, Subject
+from testing.suites.base import Figure, LeavesNothing, Report, Subject
 from testing.suites.settings import number
 
 ALMOST_ALL = 0.95
@@ -22,7 +22,7 @@ class Settings:
     tolerance: float = number(1e-4, 0.0, 1.0, "", "how far an answer may be from the known one, as a share of its size")
 
 
-class Smoke:
+class Smoke(LeavesNothing):
     """Runs by itself after every switch; where the environment says so, a failure takes the release back."""
 
     kind, label = "smoke", "Smoke"

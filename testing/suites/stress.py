@@ -11,7 +11,7 @@ from serving.metrics.histogram import quantile
 from testing import loadgen
 from testing.loadgen import Call, Tally, lag
 from testing.suites import busiest, knee, measuring, memory, rows
-from testing.suites.base import Figure, Report, Stop, Subject
+from testing.suites.base import Figure, LeavesNothing, Report, Stop, Subject
 from testing.suites.knee import Knee, Step
 from testing.suites.measuring import MS, Arm, Stream
 from testing.suites.settings import choice, number
@@ -46,7 +46,7 @@ class Settings:
     memory_mb: float = number(256.0, 1, 100_000, "MiB", "what the gateway may keep of the memory it took")
 
 
-class Stress:
+class Stress(LeavesNothing):
     """Every limit is the model's; the knee is found by halving and confirmed by repeats."""
 
     kind, label = "stress", "Stress"

@@ -18,7 +18,7 @@ from serving.artefacts import folder_of
 from serving.runtimes.trusted import TRUSTED_TYPES
 from testing import sandboxed
 from testing.suites import listening
-from testing.suites.base import ERRORED, FAILED, Found, Report, Subject
+from testing.suites.base import ERRORED, FAILED, Found, LeavesNothing, Report, Subject
 from testing.suites.settings import number
 
 FOLDER = "suite-"  # how the working folders begin; one that a killed worker left is pruned
@@ -36,7 +36,7 @@ class Settings:
     own_seconds: int = number(120, 1, 600, "s", "time for the package's own tests")
 
 
-class Unit:
+class Unit(LeavesNothing):
     """The contract cases run where an upload is examined; the package's own tests only where all is stopped."""
 
     kind, label = "unit", "Unit"

@@ -18,7 +18,7 @@ from testing import runner, target
 from testing.client import GatewayClient
 from testing.models import Run
 from testing.suites import SUITES
-from testing.suites.base import Report, Subject
+from testing.suites.base import LeavesNothing, Report, Subject
 
 Act = Callable[[Subject, Report], None]
 
@@ -28,7 +28,7 @@ class NoSettings:
     pass
 
 
-class Told:
+class Told(LeavesNothing):
     """A suite that does what a test tells it."""
 
     kind, label, summary, queue, seconds, expected = "smoke", "Smoke", "A test's.", "long", 60.0, 1

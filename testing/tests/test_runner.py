@@ -231,3 +231,39 @@ def test_what_foreign_code_says_can_always_be_kept(told: Suite, queued: Run) -> 
     runner.run(queued.pk)
     queued.refresh_from_db()
     assert (queued.state, queued.log, queued.reason) == ("failed", "ab\n", "cd: ef")
+
+
+@pytest.mark.parametrize("breaks_too", [False, True])
+def test_what_a_lost_worker_left_is_put_right_before_the_run_goes_on_and_when_it_is_given_up(
+    breaks_too: bool, told: Suite, queued: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidied: list[str] = []
+
+    def tidy(self: Told, subject: Subject) -> None:
+        tidied.append(subject.run)
+        if breaks_too:
+            raise RuntimeError("it cannot be")
+
+    monkeypatch.setattr(Told, "tidy", tidy)
+    told(passes)
+    runner.claim(queued.pk)
+    lose(queued, 60)
+    runner.claim(queued.pk)
+    assert tidied == []
+    lose(queued, 60)
+    runner.run(queued.pk)
+    queued.refresh_from_db()
+    assert (queued.state, tidied) == ("errored", [f"run {queued.pk}"])
+
+
+def test_the_key_of_a_lost_integration_run_opens_nothing(queued: Run) -> None:
+    from releases.actions import keys
+    from testing.suites.integration import Integration, _key_name
+
+    subject = Subject(queued.package, queued.environment, None, str(queued))
+    lost, _ = keys.issue(actor=None, environment=queued.environment, name=_key_name(subject), models=["*"])
+    other, _ = keys.issue(actor=None, environment=queued.environment, name="a client", models=["*"])
+    Integration().tidy(subject)
+    lost.refresh_from_db()
+    other.refresh_from_db()
+    assert (bool(lost.revoked_at), bool(other.revoked_at)) == (True, False)
