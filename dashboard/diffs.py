@@ -87,6 +87,8 @@ def words(switch: Switch) -> dict[str, str]:
     else:
         button = f"Start {where} with package {number}"
     before = f"Package {switch.stable.number}, live" if switch.stable else "Nothing live"
+    if switch.unmet:
+        button = f"Release package {number} to {where} as soon as all is met"
     title = f"Promote package {number} to {where}"
     return {"title": title, "button": button, "before": before, "after": f"Package {number}"}
 

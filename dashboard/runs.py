@@ -39,9 +39,8 @@ def _figure(each: dict[str, Any]) -> dict[str, Any]:
     unit, limit = each["unit"], each["limit"]
     note = "" if limit is None else f"limit {value(limit, unit)}"
     tone = {} if each["holds"] else {"tone": "bad"}
-    name = each["name"]
     return {
-        "label": name if name[:2] in ("p5", "p9") else name[:1].upper() + name[1:],
+        "label": measuring.titled(each["name"]),
         "value": value(each["value"], unit),
         "note": note,
         **tone,

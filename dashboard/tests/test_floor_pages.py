@@ -244,3 +244,19 @@ def test_what_failed_can_be_released_all_the_same_by_two_people(
     )
     assert manager.post(f"/releases/{release.pk}/consent/").status_code == 302
     assert [gate.verdict for gate in check(load.package, place, release) if gate.kind] == ["overridden"]
+
+
+def test_what_is_being_run_is_said_so_and_not_offered_to_be_started(
+    client: Client, waiting: Release, live: Package, environments: Environments
+) -> None:
+    run = actions.start(actor=None, package=live, environment=environments["staging"], kind="load")
+    page = text(client.get(f"/releases/{waiting.pk}/"))
+    assert "Load in staging is queued." in page
+    assert f'href="/runs/{run.pk}/">Watch it' in page
+    assert "Start it now" not in page
+
+
+def test_the_button_of_a_promote_that_will_wait_says_so(client: Client, waiting: Release) -> None:
+    Release.objects.filter(pk=waiting.pk).update(state="aborted")
+    page = text(client.get("/models/flight-eta/promote/?package=1&environment=production"))
+    assert "Release package 1 to production as soon as all is met" in page

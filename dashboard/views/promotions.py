@@ -22,6 +22,7 @@ from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release
 from releases.queries import releases as queries
 from releases.rights import DEPLOY, OVERRIDE, require
+from testing.queries import opened
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -160,7 +161,11 @@ def _held(switch: queries.Switch) -> dict[str, Any]:
     way_open = by_order and not switch.running and not switch.is_live
     only_shown = bool(switch.failed) and all(gate.can_be_overridden for gate in switch.failed)
     can_ask = only_shown and not switch.running and not switch.is_live
-    return {"conditions": conditions.rows(switch.gates), "way_open": way_open, "can_ask": can_ask}
+    return {
+        "conditions": conditions.rows(switch.gates, opened(switch.package)),
+        "way_open": way_open,
+        "can_ask": can_ask,
+    }
 
 
 def _short(request: HttpRequest) -> bool:

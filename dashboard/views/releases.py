@@ -20,6 +20,7 @@ from releases.models import Override, Release
 from releases.queries import releases as queries
 from releases.queries import traffic
 from releases.rights import DEPLOY, OVERRIDE, may
+from testing.queries import opened
 
 PER_PAGE = 25
 BEFORE, AFTER = timedelta(minutes=5), timedelta(minutes=10)
@@ -82,7 +83,7 @@ def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
         return context
     shown = gates.check(found.package, found.environment, found)
     left = sum(not gate.met for gate in shown)
-    context["gates"] = conditions.rows(shown)
+    context["gates"] = conditions.rows(shown, opened(found.package))
     context["gates_note"] = f"{left} of {len(shown)} not met yet" if left else "All met"
     can = any(not gate.met and gate.can_be_overridden for gate in shown)
     context["may_override"] = can and override is None and may(request.user, OVERRIDE)

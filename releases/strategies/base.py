@@ -67,7 +67,7 @@ def wait_to_begin(seen: Seen) -> Plan:
     if seen.seconds_to_start > 0:
         return hold("Waits for its start time.")
     if seen.unmet:
-        return hold("Waits: " + "; ".join(seen.unmet))
+        return hold("Waits: " + "; ".join(words.rstrip(".") for words in seen.unmet) + ".")
     return Plan("begin", "Nothing is in its way.")
 
 
