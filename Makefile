@@ -6,7 +6,7 @@ UV := uv==0.13.9
 DRILL_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up test drill bench-gateway bench-conformance lint format types imports lock venv install install-dev clean
+.PHONY: help up test drill bench-gateway bench-conformance bench-judge lint format types imports lock venv install install-dev clean
 
 help: ## print this list
 	@echo "Slipway: release management for machine-learning models"
@@ -28,6 +28,9 @@ bench-gateway: install-dev ## the gateway beside its peers; QUICK=1 takes two mi
 
 bench-conformance: install-dev ## the conformance suite against the gateway and two reference servers, kept in docs/protocols.md
 	@$(BIN)/python -m benchmarks.conformance
+
+bench-judge: install-dev ## the judge's guarantee and speed by simulation, kept in docs/judge.md; QUICK=1 takes minutes
+	@$(BIN)/python -m benchmarks.judge $(if $(QUICK),--quick,--write) $(BENCH_FLAGS)
 
 lint: install-dev ## ruff: rules and format
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
