@@ -242,6 +242,10 @@ SPECTACULAR_SETTINGS = {
 }
 LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", env_zone("TIME_ZONE", "UTC"), True, False
 
+# --- the judge ----------------------------------------------------------------------------------------------------
+
+JUDGE_BATCH_SECONDS = env_int("JUDGE_BATCH_SECONDS", 10, least=1)
+
 # --- the demo -----------------------------------------------------------------------------------------------------
 
 DEMO = env_bool("DEMO", True)

@@ -8,9 +8,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from releases import gates, gateways, lifecycle, routes
+from releases import gates, gateways, judging, lifecycle, routes
+from releases.actions import rollbacks
 from releases.actions.releases import retire
-from releases.errors import LostRace
+from releases.analysis.verdict import Verdict
+from releases.errors import Conflict, LostRace
 from releases.models import Environment, Release, Route
 from releases.strategies import STRATEGIES, Plan, Seen
 
@@ -21,15 +23,15 @@ def reconcile(release_id: int) -> Plan | None:
     if not release.is_unfinished:
         return None
     now = timezone.now()
-    plan = STRATEGIES[release.strategy].plan(see(release, now))
     try:
+        plan = STRATEGIES[release.strategy].plan(see(release, now, judging.advance(release)))
         act(release, plan, now)
     except LostRace:
         return Plan("hold", "Another worker was first; look again.")
     return plan
 
 
-def see(release: Release, now: datetime) -> Seen:
+def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen:
     """Gather what a strategy may know. The only reader of clock, database and Redis on its behalf."""
     route = Route.objects.get(model=release.model, environment=release.environment)
     environment = Environment.objects.get(pk=release.environment_id)
@@ -52,7 +54,17 @@ def see(release: Release, now: datetime) -> Seen:
         adopted=adoption.adopted,
         load_error=gateways.load_error(environment.name, digest, beats),
         watch_seconds=0.0 if release.is_rollback else float(environment.watch_seconds),
+        steps=tuple((weight, seconds) for weight, seconds in release.plan.get("steps", ())),
+        control=release.control,
+        least_requests=judging.settings_of(release).least_requests,
+        **_found(verdict),
     )
+
+
+def _found(verdict: Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {}
+    return {"verdict": verdict.state, "verdict_reason": verdict.reason, "requests": verdict.requests}
 
 
 def act(release: Release, plan: Plan, now: datetime) -> None:
@@ -61,16 +73,24 @@ def act(release: Release, plan: Plan, now: datetime) -> None:
         if plan.reason != release.note:
             Release.objects.filter(pk=release.pk, state=release.state).update(note=plan.reason[:500])
         return
+    if plan.action == "roll_back":
+        return _roll_back(release, plan.reason)
     wanted = {"weight": plan.weight, "stable_weight": plan.stable_weight, "step": plan.step}
     columns: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     with transaction.atomic():
         routes.lock(release.environment)
         if plan.action == "step":
-            lifecycle.swap(release, "step", at=now, reason=plan.reason, note=plan.reason, step_since=now, **columns)
+            lifecycle.swap(
+                release, "step", at=now, reason=plan.reason[:500], note=plan.reason[:500], step_since=now, **columns
+            )
         else:
-            lifecycle.move(release, plan.action, at=now, reason=plan.reason, **columns, **_times(release, plan, now))
+            lifecycle.move(
+                release, plan.action, at=now, reason=plan.reason[:500], **columns, **_times(release, plan, now)
+            )
         if plan.action == "finish":
             _arrive(release, now)
+        if plan.action == "shift" and 0 < release.weight < 100:
+            judging.begin(release, now)
         routes.publish(release.environment, f"release {release.pk}: {plan.action}")
 
 
@@ -79,6 +99,14 @@ def _unmet(release: Release) -> tuple[str, ...]:
     if release.state != Release.State.WAITING or release.is_rollback or release.package is None:
         return ()
     return tuple(gate.words for gate in gates.unmet(release.package, release.environment, release))
+
+
+def _roll_back(release: Release, reason: str) -> None:
+    """What has the traffic goes back as anybody's rollback does: the release ends, and a new one returns."""
+    try:
+        rollbacks.take_back(actor=None, release=release, reason=reason[:500])
+    except Conflict as error:
+        Release.objects.filter(pk=release.pk, state=release.state).update(note=f"{reason} It stays: {error}"[:500])
 
 
 def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:

@@ -110,8 +110,9 @@ def prune() -> None:
 
 
 def _waits(release_id: int, action: str) -> bool:
-    """A release that waits for a start time, a gate or its watch window is left to beat."""
+    """A release that waits for a start time, a gate, the judge or its watch window is left to beat."""
     if action != "hold":
         return False
-    release = Release.objects.only("state").get(pk=release_id)
-    return release.state in (Release.State.WAITING, Release.State.WATCHING)
+    release = Release.objects.only("state", "strategy").get(pk=release_id)
+    judged = release.state == Release.State.SHIFTING and release.strategy == "canary"
+    return judged or release.state in (Release.State.WAITING, Release.State.WATCHING)

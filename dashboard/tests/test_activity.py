@@ -174,6 +174,7 @@ def test_every_action_that_is_recorded_has_words(settings):
     recorded = {name for source in sources for name in re.findall(r'(?:audit\.record|_tell)\(\s*"([a-z.]+)"', source)}
     recorded |= {name for source in sources for name in re.findall(r'"(package\.[a-z]+)"', source)}
     recorded |= {f"release.{action}" for action, _ in MOVES} | {"release.create", "release.step"}
+    recorded |= {f"release.{action}" for action in ("pause", "resume", "weight", "promote")}
     assert recorded == activity.WORDS.keys()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
@@ -13,7 +15,7 @@ from releases.actions import gates as overriding
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
 from releases.rights import DEPLOY, require
-from releases.strategies import STRATEGIES
+from releases.strategies import STRATEGIES, canary
 from releases.wake import wake
 from serving.contract import Signature, differences
 
@@ -30,19 +32,19 @@ def promote(
     reason: str = "",
     start_at: datetime | None = None,
     override: str = "",
+    steps: Sequence[tuple[float, float]] | None = None,
 ) -> Release:
     """Start a release of the package into the environment; it waits for gates that may yet be met.
 
     `override` is the reason for which suites that failed shall not hold it, either: the release waits for the consent
-    of a second person.
+    of a second person. `steps` are those of a canary: weight in per cent and seconds each.
 
     Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, a gate
     that has failed, already live, or a signature that would refuse what the live package accepts).
     """
     require(actor, DEPLOY, environment)
-    strategy = strategy or environment.default_strategy
-    if strategy not in STRATEGIES:
-        raise Refused(f"Unknown strategy {strategy!r}. Choose one of: {', '.join(STRATEGIES)}.", "strategy")
+    strategy = strategy or _usual(package.model, environment)
+    plan = _plan(strategy, steps)
     at = timezone.now()
     if start_at and start_at < at - THIS_MINUTE:
         raise Refused("The start time is in the past. Leave it empty to start now.", "start_at")
@@ -51,7 +53,7 @@ def promote(
             routes.lock(environment)
             route = route_of(package.model, environment, at)
             _may_enter(package, environment, strategy, route, override)
-            columns = {"start_at": start_at, "replaces": route.stable, "model": package.model}
+            columns = {"start_at": start_at, "replaces": route.stable, "model": package.model, "plan": plan}
             release = open_release(package, environment, strategy, actor, reason, at, **columns)
             if override and actor:
                 overriding.ask_override(actor=actor, release=release, reason=override)
@@ -106,6 +108,27 @@ def unfinished(model: MLModel, environment: Environment) -> Release | None:
     return found.exclude(strategy="shadow").first()
 
 
+def _usual(model: MLModel, environment: Environment) -> str:
+    """The environment's own strategy; a canary needs something to be compared with."""
+    usual = environment.default_strategy
+    live = Route.objects.filter(model=model, environment=environment).exclude(stable=None)
+    return "blue_green" if usual == "canary" and not live.exists() else usual
+
+
+def _plan(strategy: str, steps: Sequence[tuple[float, float]] | None) -> dict[str, Any]:
+    """Return what a release keeps of its plan; raises Refused for a strategy or steps that there are not."""
+    if strategy not in STRATEGIES:
+        raise Refused(f"Unknown strategy {strategy!r}. Choose one of: {', '.join(STRATEGIES)}.", "strategy")
+    if strategy != "canary":
+        if steps is not None:
+            raise Refused("Only a canary goes step by step.", "steps")
+        return {}
+    try:
+        return {"steps": [list(step) for step in canary.checked(canary.STEPS if steps is None else list(steps))]}
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error), "steps") from error
+
+
 def _may_enter(package: Package, environment: Environment, strategy: str, route: Route, override: str) -> None:
     if unfinished(package.model, environment):
         raise _under_way(package.model, environment)
@@ -116,6 +139,9 @@ def _may_enter(package: Package, environment: Environment, strategy: str, route:
         failed = [gate for gate in failed if not gate.can_be_overridden]
     if failed:
         raise Conflict(" ".join(gate.words for gate in failed), [gate.url for gate in failed if gate.url])
+    if route.stable is None and strategy == "canary":
+        words = f"Nothing is live in {environment.name} to compare with. Choose recreate or blue_green."
+        raise Conflict(words, ["recreate", "blue_green"])
     if route.stable and strategy != "recreate":
         _must_accept_the_same(package, route.stable)
 

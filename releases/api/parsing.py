@@ -15,6 +15,7 @@ from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 from releases.api.errors import TooLarge
 
 MOST = 2_147_483_647
+LARGEST = 1e15
 JSON_BYTES = 1 << 20
 FORM_BYTES = 1 << 20  # what a form may hold beside its file
 
@@ -112,6 +113,17 @@ class Whole(serializers.IntegerField):
         if type(data) is not int and not (from_text and data.isascii() and data.isdecimal() and len(data) < 12):
             raise serializers.ValidationError("This must be a whole number.")
         return super().to_internal_value(data)
+
+
+class Real(serializers.FloatField):
+    """A finite number; in JSON never text or true."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            raise serializers.ValidationError("This must be a number.")
+        if not -LARGEST < data < LARGEST:
+            raise serializers.ValidationError("This number is too large.")
+        return float(data)
 
 
 class Switch(serializers.BooleanField):

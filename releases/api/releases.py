@@ -15,12 +15,14 @@ from rest_framework.reverse import reverse
 
 from releases import gates, lifecycle
 from releases.actions import gates as overriding
-from releases.actions import releases, rollbacks
+from releases.actions import releases, rollbacks, steering
 from releases.api.endpoint import Endpoint, Listing, created, narrowed, package_of
-from releases.api.parsing import Body, Named, Query, Switch, Text, Whole
+from releases.api.parsing import Body, Named, Query, Real, Switch, Text, Whole
 from releases.api.shapes import Address, Name, Number, Person
 from releases.models import Environment, Event, MLModel, Override, Release
+from releases.strategies import STRATEGIES
 
+STRATEGY_NAMES = ", ".join(STRATEGIES)
 FIELDS = [
     "id",
     "url",
@@ -33,6 +35,8 @@ FIELDS = [
     "weight",
     "stable_weight",
     "step",
+    "plan",
+    "control",
     "replaces",
     "rolls_back",
     "reason",
@@ -100,7 +104,7 @@ class ReleaseShape(ReleaseRow):
     gates = serializers.SerializerMethodField(help_text="what it must meet, and whether it does")
     legal = serializers.SerializerMethodField(help_text="the moves that its state allows")
     override = OverrideShape(read_only=True, allow_null=True, default=None)
-    actions = serializers.SerializerMethodField(help_text="what can be called now: {abort: address, rollback: address}")
+    actions = serializers.SerializerMethodField(help_text="what can be called now, each with its address")
 
     class Meta(ReleaseRow.Meta):
         fields = [*FIELDS, "events", "gates", "override", "legal", "actions"]
@@ -117,6 +121,7 @@ class ReleaseShape(ReleaseRow):
     def get_actions(self, release: Release) -> dict[str, str]:
         stops = "abort" in lifecycle.legal(release.state) and not release.is_rollback
         able = {"abort": stops, "rollback": rollbacks.is_current(release)}
+        able |= dict.fromkeys(steering.legal(release), True)
         return {
             action: reverse(f"api-release-{action}", args=[release.pk], request=self.context.get("request"))
             for action, possible in able.items()
@@ -132,11 +137,16 @@ class ReleaseQuery(Query):
     since = serializers.DateTimeField(required=False, help_text="made at or after this time")
 
 
+class StepBody(Body):
+    weight = Real(help_text="the candidate's share in per cent, between 0 and 100")
+    seconds = Real(help_text="how long the step lasts")
+
+
 class ReleaseBody(Body):
     model = Named(MLModel.objects.all())
     package = Whole(help_text="number of the package")
     environment = Named(Environment.objects.all())
-    strategy = Text(max_length=16, required=False, help_text="blue_green or recreate; else the environment's own")
+    strategy = Text(max_length=16, required=False, help_text=f"{STRATEGY_NAMES}; else the environment's own")
     reason = Text(max_length=500, required=False, allow_blank=True)
     start_at = serializers.DateTimeField(required=False, allow_null=True, help_text="not before this time")
     override = Text(
@@ -144,11 +154,12 @@ class ReleaseBody(Body):
         required=False,
         help_text="why suites that failed shall not hold it; a second person must consent",
     )
+    steps = StepBody(many=True, required=False, help_text="of a canary; left out: 1, 5, 25 and 50 % in an hour")
     through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("through") and {"strategy", "start_at", "override"} & attrs.keys():
-            words = "It takes no strategy, start time or override: each release on the way has its own."
+        if attrs.get("through") and {"strategy", "start_at", "override", "steps"} & attrs.keys():
+            words = "It takes no strategy, steps, start time or override: each release on the way has its own."
             raise serializers.ValidationError({"through": [words]})
         return attrs
 
@@ -188,9 +199,11 @@ class Releases(Listing):
         """Start a release: one package into one environment."""
         given = self.body(ReleaseBody)
         package = package_of(given.pop("model"), given.pop("package"))
+        if "steps" in given:
+            given["steps"] = [(step["weight"], step["seconds"]) for step in given["steps"]]
         start = releases.send if given.pop("through", False) else releases.promote
         release = start(actor=self.person, package=package, **given)
-        return created(_shown(release.pk, request))
+        return created(shown(release.pk, request))
 
 
 class OneRelease(Endpoint):
@@ -198,7 +211,7 @@ class OneRelease(Endpoint):
     def get(self, request: Request, pk: str) -> Response:
         """Look at one release: its events, its gates, and what may be done with it."""
         get_object_or_404(Release, pk=pk)
-        return Response(_shown(int(pk), request))
+        return Response(shown(int(pk), request))
 
 
 class Abort(Endpoint):
@@ -207,7 +220,7 @@ class Abort(Endpoint):
         """Stop a release before its switch has finished; the live package keeps the traffic."""
         release = get_object_or_404(every_release(), pk=pk)
         releases.abort(actor=self.person, release=release, **self.body(ReasonBody))
-        return Response(_shown(release.pk, request))
+        return Response(shown(release.pk, request))
 
 
 class Overriding(Endpoint):
@@ -216,7 +229,7 @@ class Overriding(Endpoint):
         """Ask that the gates a waiting release has not met shall not hold it; a second person must consent."""
         release = get_object_or_404(every_release(), pk=pk)
         overriding.ask_override(actor=self.person, release=release, **self.body(ReasonBody))
-        return Response(_shown(release.pk, request))
+        return Response(shown(release.pk, request))
 
 
 class Consent(Endpoint):
@@ -225,7 +238,7 @@ class Consent(Endpoint):
         """Agree, as a second person, to the override that was asked for."""
         release = get_object_or_404(every_release(), pk=pk)
         overriding.consent(actor=self.person, release=release)
-        return Response(_shown(release.pk, request))
+        return Response(shown(release.pk, request))
 
 
 class RollbackRelease(Endpoint):
@@ -234,7 +247,7 @@ class RollbackRelease(Endpoint):
         """Take this release back; answers the release that decides now. Nothing ever holds this."""
         release = get_object_or_404(every_release(), pk=pk)
         back = rollbacks.take_back(actor=self.person, release=release, **self.body(TakeBackBody))
-        return Response(_shown(back.pk, request))
+        return Response(shown(back.pk, request))
 
 
 class RollbackModel(Endpoint):
@@ -246,7 +259,7 @@ class RollbackModel(Endpoint):
             name: package_of(model, given.pop(name)) for name in ("package", "leaving") if given.get(name)
         }
         release = rollbacks.roll_back(actor=self.person, model=model, **named, **given)
-        return Response(_shown(release.pk, request))
+        return Response(shown(release.pk, request))
 
 
 class GateQuery(Query):
@@ -275,6 +288,6 @@ def every_release() -> QuerySet[Release]:
     return Release.objects.select_related("model", "package__model", "environment", "replaces", "created_by")
 
 
-def _shown(pk: int, request: Request) -> Any:
+def shown(pk: int, request: Request) -> Any:
     release = every_release().prefetch_related("events__actor").get(pk=pk)
     return ReleaseShape(release, context={"request": request}).data

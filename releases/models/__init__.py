@@ -6,6 +6,7 @@ from releases.models.counts import Count
 from releases.models.environments import Environment, PublishedTable, Route
 from releases.models.evidence import Evidence
 from releases.models.gates import Override, Rule, SuiteSetting, Want
+from releases.models.judging import JudgedBatch, Judgement
 from releases.models.keys import AccessToken, ApiKey
 from releases.models.packages import Intake, MLModel, Package, Risk
 from releases.models.releases import Event, Release
@@ -21,6 +22,8 @@ __all__ = [
     "Event",
     "Evidence",
     "Intake",
+    "JudgedBatch",
+    "Judgement",
     "MLModel",
     "Override",
     "Package",

@@ -10,7 +10,12 @@ PREPARE_SECONDS = 120.0  # a package that no gateway could load by then will not
 
 @dataclass(frozen=True)
 class Seen:
-    """The world as it stands at one look. Times are seconds; weights are per cent; the clock is the caller's."""
+    """The world as it stands at one look. Times are seconds; weights are per cent; the clock is the caller's.
+
+    `steps` are weight and seconds of each step of a canary; `control` is what the old package keeps while the new one
+    is watched; `verdict` and its words are the judge's, `requests` what the candidate answered, `least_requests` how
+    many it must have answered before anything is decided for it.
+    """
 
     state: str
     step: int = 0
@@ -28,6 +33,12 @@ class Seen:
     load_error: str = ""
     watch_seconds: float = 0.0
     checks: dict[str, str] = field(default_factory=dict)
+    steps: tuple[tuple[float, float], ...] = ()
+    control: float = 0.0
+    verdict: str = ""
+    verdict_reason: str = ""
+    requests: int = 0
+    least_requests: int = 0
 
     @property
     def all_adopted(self) -> bool:
@@ -89,6 +100,26 @@ def trouble(seen: Seen) -> str:
     return ""
 
 
+def stopped_by_the_judge(seen: Seen) -> Plan | None:
+    """Give the traffic back when the judge says so, whatever else holds the release."""
+    if seen.verdict not in ("rollback", "invalid") or seen.state not in ("shifting", "watching"):
+        return None
+    return Plan("fail" if seen.state == "shifting" else "roll_back", seen.verdict_reason)
+
+
+def switch(action: str, seen: Seen, reason: str, step: int | None = None) -> Plan:
+    """Give the candidate the traffic, but for the control share where it is watched afterwards (D17)."""
+    kept = seen.control if seen.has_stable and seen.watch_seconds > 0 else 0.0
+    return Plan(action, reason, weight=100.0 - kept, stable_weight=kept, step=step)
+
+
+def span(seconds: float) -> str:
+    """Say a length of time as people do; coarse, so that a note does not change with every look."""
+    if seconds >= 90:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s"
+
+
 def after_the_switch(seen: Seen) -> Plan:
     """Finish a release that has all the traffic: watch it first where the environment asks for that.
 
@@ -103,4 +134,4 @@ def after_the_switch(seen: Seen) -> Plan:
         return Plan("watch", f"All gateways have switched; watching for {seen.watch_seconds:.0f} s.")
     if seen.state == "watching" and seen.seconds_in_state < seen.watch_seconds:
         return hold(f"Watching for {seen.watch_seconds - seen.seconds_in_state:.0f} s more.")
-    return Plan("finish", "All gateways answer with the new package.")
+    return Plan("finish", "All gateways answer with the new package.", weight=100.0, stable_weight=0.0)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from releases.strategies.base import Plan, Seen, adoption, after_the_switch, hold, trouble, wait_to_begin
+from releases.strategies.base import (
+    Plan,
+    Seen,
+    adoption,
+    after_the_switch,
+    hold,
+    stopped_by_the_judge,
+    switch,
+    trouble,
+    wait_to_begin,
+)
 
 
 class BlueGreen:
@@ -13,6 +23,8 @@ class BlueGreen:
     summary = "The new package is loaded and warmed beside the old one, then takes all traffic in one switch."
 
     def plan(self, seen: Seen) -> Plan:
+        if words := stopped_by_the_judge(seen):
+            return words
         if seen.paused:
             return hold("Paused.")
         if seen.state == "waiting":
@@ -25,5 +37,5 @@ class BlueGreen:
         if words := trouble(seen):
             return Plan("fail", words)
         if seen.all_adopted:
-            return Plan("shift", "Loaded and warm in every gateway.", weight=100.0, stable_weight=0.0)
+            return switch("shift", seen, "Loaded and warm in every gateway.")
         return hold(adoption(seen))

@@ -1,0 +1,113 @@
+"""Steer a release on its way: another weight, a pause, on with it, all of it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from releases import lifecycle, routes
+from releases.errors import Conflict, Refused
+from releases.models import Release
+from releases.rights import DEPLOY, require
+from releases.strategies.canary import place_of
+from releases.wake import wake
+
+PAUSES = (Release.State.WAITING, Release.State.PREPARING, Release.State.SHIFTING, Release.State.WATCHING)
+
+
+def pause(*, actor: User | None, release: Release, reason: str = "") -> Release:
+    """Hold a release where it is; a fault still takes it back, and so does a person.
+
+    Raises Forbidden, Conflict where it is paused already, has ended, or is a rollback, which nothing holds.
+    """
+    require(actor, DEPLOY, release.environment)
+    if release.is_rollback:
+        raise Conflict("Nothing holds a rollback.")
+    if release.state not in PAUSES or release.paused_at:
+        raise Conflict(_cannot(release, "be paused"), legal(release))
+    now = timezone.now()
+    note = f"Paused by {actor.get_username() if actor else 'Slipway'}. {reason}".strip()
+    return lifecycle.swap(release, "pause", at=now, actor=actor, reason=reason, paused_at=now, note=note[:500])
+
+
+def resume(*, actor: User | None, release: Release, reason: str = "") -> Release:
+    """Let a paused release go on; the time of the pause does not count for its step. Raises Conflict, Forbidden."""
+    require(actor, DEPLOY, release.environment)
+    if not release.is_unfinished or release.paused_at is None:
+        raise Conflict(_cannot(release, "go on: it is not paused"), legal(release))
+    now = timezone.now()
+    waited = now - release.paused_at
+    times = {"step_since": release.step_since + waited, "state_since": release.state_since + waited}
+    lifecycle.swap(release, "resume", at=now, actor=actor, reason=reason, paused_at=None, note="", **times)
+    wake(release)
+    return release
+
+
+def set_weight(*, actor: User | None, release: Release, weight: float, reason: str = "") -> Release:
+    """Give a canary another share of the traffic, in per cent; it goes on from the step that this belongs to.
+
+    Raises Refused for a weight that is not between 0 and 100, Conflict unless it is a canary that has its share.
+    """
+    require(actor, DEPLOY, release.environment)
+    if not 0 < weight < 100:
+        raise Refused("The weight lies between 0 and 100 %. Stop the release, or promote it now.", "weight")
+    _must_be_judged(release, "take another weight")
+    steps = tuple((least, seconds) for least, seconds in release.plan["steps"])
+    share = {"weight": weight, "stable_weight": 100.0 - weight, "step": place_of(weight, steps)}
+    words = reason or f"{weight:g} % by hand"
+    return _move(release, "weight", actor, words, share, f"{weight:g} % of the traffic, set by hand.")
+
+
+def promote_now(*, actor: User | None, release: Release, reason: str) -> Release:
+    """Give a canary all of the traffic, whatever the judge has found so far; it is watched afterwards as any other.
+
+    Raises Refused without a reason, Conflict unless it is a canary that has its share.
+    """
+    require(actor, DEPLOY, release.environment)
+    if not reason.strip():
+        raise Refused("Say why you do not wait for the judge; it stands in the history.", "reason")
+    _must_be_judged(release, "be promoted now")
+    kept = release.control if release.environment.watch_seconds else 0.0
+    share = {"weight": 100.0 - kept, "stable_weight": kept, "step": len(release.plan["steps"]) + 1, "paused_at": None}
+    return _move(release, "promote", actor, reason, share, f"All of the traffic, by hand. {reason}")
+
+
+def legal(release: Release) -> list[str]:
+    """Return what can be done with a release by hand now, beside stopping it and rolling back."""
+    if not release.is_unfinished or release.is_rollback:
+        return []
+    found = ["resume" if release.paused_at else "pause"]
+    return [*found, "weight", "promote"] if _is_judged(release) else found
+
+
+def _is_judged(release: Release) -> bool:
+    steps = release.plan.get("steps", ())
+    return release.strategy == "canary" and release.state == Release.State.SHIFTING and 0 < release.step <= len(steps)
+
+
+def _must_be_judged(release: Release, what: str) -> None:
+    if not _is_judged(release):
+        raise Conflict(_cannot(release, f"{what}: only a canary that has its share of the traffic can"), legal(release))
+
+
+def _move(
+    release: Release, action: str, actor: User | None, reason: str, columns: Mapping[str, Any], note: str
+) -> Release:
+    now = timezone.now()
+    with transaction.atomic():
+        routes.lock(release.environment)
+        lifecycle.swap(
+            release, action, at=now, actor=actor, reason=reason[:500], step_since=now, note=note[:500], **columns
+        )
+        routes.publish(release.environment, f"release {release.pk}: {action}")
+    wake(release)
+    return release
+
+
+def _cannot(release: Release, what: str) -> str:
+    paused = ", paused" if release.paused_at else ""
+    return f"Release {release.pk} is {release.state}{paused} and cannot {what}."
