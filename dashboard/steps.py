@@ -74,6 +74,9 @@ def _plan(running: Release, events: list[Event], watch_seconds: int) -> Plan:
         return [*start, ("Load and switch on", after), *watch, ("Live", ())]
     if running.strategy == "recreate":
         return [*start, ("Old one off", ("step",)), ("New one on", after), *watch, ("Live", ())]
+    if running.strategy == "canary":
+        shares: Plan = [(f"{weight:g} %", ()) for weight, _ in running.plan.get("steps", ())]
+        return [*start, ("Load and warm", ("shift",)), *shares, ("All of it", after), *watch, ("Live", ())]
     return [*start, ("Load and warm", ("shift",)), ("Switch", after), *watch, ("Live", ())]
 
 
@@ -83,6 +86,9 @@ def _reached(running: Release, events: list[Event], plan: Plan) -> int:
         return len(plan)
     happened = {event.action for event in events}
     done = [index for index, (_, actions) in enumerate(plan) if happened & set(actions)]
+    if running.strategy == "canary" and running.step and "shift" in happened and not happened & {"watch", "finish"}:
+        # Two steps come before the shares; a weight by hand may lead back to an earlier one.
+        return 1 + running.step
     return max(done) + 1 if done else 0
 
 

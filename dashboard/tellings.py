@@ -14,6 +14,7 @@ from releases.strategies import STRATEGIES
 S = Release.State
 # What is marked on the time axis of the charts.
 MARKS = {"shift": "switch", "step": "new one on", "finish": "live", "abort": "stopped", "fail": "rolled back"}
+SHARED = ("shift", "step", "weight", "promote")
 NOTHING_OFF = "Nothing has to go off"
 TONES = {"finish": "good", "abort": "warn", "fail": "bad", "shift": "accent", "step": "accent", "watch": "accent"}
 
@@ -44,6 +45,18 @@ def event(each: Event, release: Release) -> dict[str, Any]:
         "tone": TONES.get(each.action, ""),
         "detail": "" if title in (each.reason, NOTHING_OFF) else each.reason,
     }
+
+
+def marks(release: Release) -> list[tuple[float, str]]:
+    """Return what happened as charts mark it: (epoch seconds, words)."""
+    found = [(event.at.timestamp(), _mark(event, release)) for event in release.events.all()]
+    return [mark for mark in found if mark[1]]
+
+
+def _mark(each: Event, release: Release) -> str:
+    if release.strategy == "canary" and each.action in SHARED:
+        return f"{each.weight:g} %"
+    return MARKS.get(each.action, "")
 
 
 def adoption(known: Adoption) -> str:
@@ -117,6 +130,8 @@ def _title(each: Event, release: Release) -> str:
     old = f"package {release.replaces.number}" if release.replaces else "nothing"
     if each.action == "create":
         return f"Rollback from {old} to {new}" if release.is_rollback else f"Release of {new} was asked for"
+    if release.strategy == "canary" and each.action in SHARED:
+        return f"{new.capitalize()} gets {each.weight:g} % of the traffic"
     if each.action == "shift":
         off = f"{old.capitalize()} goes off" if release.replaces else NOTHING_OFF
         return off if each.weight == 0 else f"All traffic switched to {new}"

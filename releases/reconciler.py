@@ -77,16 +77,14 @@ def act(release: Release, plan: Plan, now: datetime) -> None:
         return _roll_back(release, plan.reason)
     wanted = {"weight": plan.weight, "stable_weight": plan.stable_weight, "step": plan.step}
     columns: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    columns |= _times(release, plan, now)
+    why = plan.reason[:500]
     with transaction.atomic():
         routes.lock(release.environment)
         if plan.action == "step":
-            lifecycle.swap(
-                release, "step", at=now, reason=plan.reason[:500], note=plan.reason[:500], step_since=now, **columns
-            )
+            lifecycle.swap(release, "step", at=now, reason=why, note=why, step_since=now, **columns)
         else:
-            lifecycle.move(
-                release, plan.action, at=now, reason=plan.reason[:500], **columns, **_times(release, plan, now)
-            )
+            lifecycle.move(release, plan.action, at=now, reason=why, **columns)
         if plan.action == "finish":
             _arrive(release, now)
         if plan.action == "shift" and 0 < release.weight < 100:
@@ -110,8 +108,12 @@ def _roll_back(release: Release, reason: str) -> None:
 
 
 def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:
-    if plan.action == "shift":
-        return {"off_at": now} if plan.weight == 0 else {"switched_at": now}
+    if plan.action == "shift" and plan.weight == 0:
+        return {"off_at": now}
+    # A canary has switched when it got all, not with its first share.
+    switches = "step" if release.strategy == "canary" else "shift"
+    if plan.action == switches and plan.step in (None, len(release.plan.get("steps", ())) + 1):
+        return {"switched_at": now}
     if plan.action in ("finish", "watch") and release.off_at and not release.on_at:
         return {"on_at": now}
     return {}

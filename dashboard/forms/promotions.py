@@ -17,6 +17,12 @@ class PromoteForm(forms.Form):
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     strategy = forms.ChoiceField(widget=forms.RadioSelect, required=False)
+    steps = forms.CharField(
+        required=False,
+        max_length=400,
+        label="Steps of the canary",
+        help_text="Weight in per cent and minutes of each. All of the traffic follows when the judge certifies it.",
+    )
     start_at = forms.DateTimeField(
         required=False,
         label="Start at",

@@ -20,8 +20,10 @@ from releases.actions import releases as verbs
 from releases.actions import rollbacks
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release
+from releases.queries import planning
 from releases.queries import releases as queries
 from releases.rights import DEPLOY, OVERRIDE, require
+from releases.strategies import canary
 from testing.queries import opened
 
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -138,7 +140,8 @@ def status(form: Form) -> int:
 def _first(switch: queries.Switch) -> dict[str, Any]:
     possible = [option.name for option in switch.options if not option.reason]
     wanted = switch.environment.default_strategy
-    return {"seen": switch.seen, "strategy": wanted if wanted in possible else next(iter(possible), "")}
+    strategy = wanted if wanted in possible else next(iter(possible), "")
+    return {"seen": switch.seen, "strategy": strategy, "steps": planning.written(canary.STEPS)}
 
 
 def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) -> Release:
@@ -152,7 +155,13 @@ def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) ->
         strategy=given["strategy"],
         reason=given["reason"],
         start_at=given["start_at"],
+        steps=_steps(given),
     )
+
+
+def _steps(given: dict[str, Any]) -> tuple[tuple[float, float], ...] | None:
+    """The steps that were written, where a canary was chosen."""
+    return planning.parsed(given["steps"]) if given["strategy"] == "canary" and given["steps"].strip() else None
 
 
 def _held(switch: queries.Switch) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard import badges, conditions, steps, tellings
+from dashboard import badges, conditions, judged, steps, tellings
 from dashboard.cells import onward, parts, what
 from dashboard.forms.releases import ReleaseFilter
 from dashboard.measured import charts, compared
 from releases import gates
+from releases.actions import steering
 from releases.lifecycle import legal
 from releases.models import Override, Release
 from releases.queries import releases as queries
@@ -69,7 +70,13 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
         "next": queries.follows(found),
         "badges": badges.of([found.package])[found.package.pk] if found.package else [],
         **_gates(request, found),
+        **_judge(found),
     }
+
+
+def _judge(found: Release) -> dict[str, Any]:
+    """What the judge found, and what can be done by hand beside stopping it."""
+    return {"judge": judged.shown(found), "steering": steering.legal(found)}
 
 
 def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
@@ -109,9 +116,9 @@ def _charts(found: Release) -> dict[str, Any]:
     if found.is_unfinished or start >= now - traffic.LIVE_WINDOW:
         start, end = now - traffic.LIVE_WINDOW, now
     series = traffic.series(found.environment.name, found.model.name, start, end)
-    marks = [(event.at.timestamp(), tellings.MARKS.get(event.action, "")) for event in found.events.all()]
-    shown = charts(series, _roles(found), [mark for mark in marks if mark[1]])
+    shown = charts(series, _roles(found), tellings.marks(found))
     facts = tellings.facts(found) + compared(series, found.package, found.replaces)
+    shown["evidence"] = judged.chart(found)
     return {"charts": shown, "facts": facts, "chart_live": end >= now - timedelta(seconds=1)}
 
 

@@ -72,7 +72,8 @@ def promote_now(*, actor: User | None, release: Release, reason: str) -> Release
         raise Refused("Say why you do not wait for the judge; it stands in the history.", "reason")
     _must_be_judged(release, "be promoted now")
     kept = release.control if release.environment.watch_seconds else 0.0
-    share = {"weight": 100.0 - kept, "stable_weight": kept, "step": len(release.plan["steps"]) + 1, "paused_at": None}
+    share: dict[str, Any] = {"weight": 100.0 - kept, "stable_weight": kept, "step": len(release.plan["steps"]) + 1}
+    share |= {"paused_at": None, "switched_at": timezone.now()}
     return _move(release, "promote", actor, reason, share, f"All of the traffic, by hand. {reason}")
 
 

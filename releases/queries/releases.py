@@ -99,6 +99,7 @@ def switch(package: Package, environment: Environment) -> Switch:
     route = _route(package.model, environment)
     stable = route.stable if route else None
     refused = refuses(stable, package) if stable else ()
+    alone = stable is None
     return Switch(
         package=package,
         environment=environment,
@@ -106,7 +107,7 @@ def switch(package: Package, environment: Environment) -> Switch:
         running=_running(package.model, environment),
         refuses=refused,
         gates=gates.check(package, environment),
-        options=[_option(name, bool(refused)) for name in STRATEGIES],
+        options=[_option(name, bool(refused), alone) for name in STRATEGIES],
     )
 
 
@@ -196,9 +197,11 @@ def _running(model: MLModel, environment: Environment) -> Release | None:
     return unfinished(model, environment)
 
 
-def _option(name: str, refused: bool) -> Option:
+def _option(name: str, refused: bool, alone: bool) -> Option:
     strategy = STRATEGIES[name]
     reason = ""
     if refused and name != RECREATE_ONLY:
         reason = "The new package refuses calls that the live one answers, so the two may not share traffic."
+    elif alone and name == "canary":
+        reason = "Nothing is live here that it could be compared with."
     return Option(name, strategy.label, strategy.summary, reason)

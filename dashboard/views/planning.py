@@ -1,0 +1,34 @@
+"""What a canary would find, and when: a part of the promote page, asked again while its steps are written."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from dashboard import figures
+from dashboard.answers import explained
+from releases.errors import Refused
+from releases.models import Environment, MLModel
+from releases.queries import planning
+
+
+@require_safe
+@explained
+def plan(request: HttpRequest, name: str) -> HttpResponse:
+    """Answer the fragment for these steps; what cannot be read is said there, too."""
+    model = get_object_or_404(MLModel, name=name)
+    environment = get_object_or_404(Environment, name=request.GET.get("environment", ""))
+    try:
+        text = request.GET.get("steps", "").strip()
+        found = planning.outlook(model, environment, planning.parsed(text) if text else None)
+    except Refused as error:
+        return render(request, "promote/_plan.html", {"wrong": error.message})
+    context = {
+        "plan": found,
+        "rate": figures.rate(found.rate),
+        "base": figures.percent(found.base),
+        "least": figures.percent(found.least),
+        "length": figures.took(sum(seconds for _, seconds in found.steps)),
+    }
+    return render(request, "promote/_plan.html", context)
