@@ -42,6 +42,9 @@ OPEN = {
     "release, live": "/releases/{live}/",
     "release, waiting": "/releases/{waiting}/",
     "release, rolled back": "/releases/{back}/",
+    "release, canary": "/releases/{canary}/",
+    "promote a canary now": "/releases/{canary}/promote/",
+    "promote as canary": "/models/planned/promote/?package=2&environment=dev",
     "stop a release": "/releases/{waiting}/abort/",
     "override": "/releases/{waiting}/override/",
     "suites": "/suites/",
@@ -102,6 +105,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     _call(site, key["secret"])
     api.post(f"/keys/{rotated['id']}/rotate/")
     api.post(f"/keys/{revoked['id']}/revoke/", reason="The laptop was lost.")
+    canary = _canary(site, api, folder)
     tested = _tested(api) if DRILL else {}  # only the drill opens those pages
     return tested | {
         "accepted": reports[0]["id"],
@@ -109,11 +113,26 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "live": releases[-1]["id"],
         "back": back["id"],
         "waiting": waiting["id"],
+        "canary": canary,
         "key": key["id"],
         "rotated": rotated["id"],
         "revoked": revoked["id"],
         "token": site.slipway.shell(TOKEN),
     }
+
+
+def _canary(site: Site, api: Any, folder: Path) -> int:
+    """Start a canary, and let the judge see half an hour of made batches in which it is not quite proven guilty."""
+    api.post("/models/", name="planned")
+    for number in (1, 2):
+        api.upload("planned", uploads.package(folder, number))
+    api.promote("planned", 1, "dev")
+    body = {"model": MODEL, "package": 2, "environment": "dev", "strategy": "canary"}
+    release = int(api.post("/releases/", **body)["id"])
+    until("the first share", lambda: api.get(f"/releases/{release}/")["weight"] > 0)
+    api.post(f"/releases/{release}/pause/")
+    site.slipway.shell(JUDGED.format(release=release))
+    return release
 
 
 def _tested(api: Any) -> dict[str, int]:
@@ -146,6 +165,20 @@ def _smoke(api: Any) -> Any:
     return found[0] if found else None
 
 
+# So that nothing else is judged, the windows of the next day count as judged.
+JUDGED = """
+from releases.analysis.verdict import Judge, Settings
+from releases.models import JudgedBatch, Judgement
+from releases.tests.analysis.made import history, run
+row = Judgement.objects.get(release={release})
+judge = Judge(Settings.from_json(row.settings), history(1))
+for batch in run(3, count=180, size=120, weight=0.1, errors=0.022):
+    verdict = judge.observe(batch)
+    JudgedBatch.objects.update_or_create(release=row.release, number=batch.number, defaults=dict(
+        at=row.began + 10 * batch.number - 1800, batch=batch.to_json(), verdict=verdict.to_json(),
+        state=verdict.state, evidence=verdict.evidence))
+Judgement.objects.filter(pk=row.pk).update(state=judge.to_json(), upto=row.upto + 86400)
+"""
 TOKEN = (
     "from django.contrib.auth.models import User; from releases.actions import keys;"
     "print(keys.issue_token(user=User.objects.get(username='ada'), name='CI')[0].pk)"

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 from django.urls import URLResolver, get_resolver, resolve
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from dashboard.tests.browser.pages import OPEN, filled
 from dashboard.tests.browser.site import Site
 from dashboard.tests.browser.walk import Watch, faults, unreached
 
 pytestmark = pytest.mark.browser
-DAILY = {"board", "promote, blocked", "roll back", "release, live", "playground"}
+DAILY = {"board", "promote, blocked", "roll back", "release, live", "release, canary", "playground"}
 # The third party's own widget; what stands around it is ours and is looked at.
 SWAGGER = {"api": ["#swagger-ui"]}
 # Only forms lead here (POST), or programs, or a page that asks for a part of itself.
@@ -24,6 +24,7 @@ FORMS = {"sign_out", "package_delete", "environment_move", "token_issue", "passw
 NO_PAGES = (
     FORMS
     | {"health", "troubles", "search", "artefacts"}
+    | {"canary_plan", "release_pause", "release_resume", "release_weight"}
     | {
         *("attachment", "gates_drop", "release_consent", "run_again", "run_cancel", "tests_risk"),
         *("sheet_ask", "sheet_mark", "sheet_own", "sheet_own_case", "sheet_reject", "sheet_renew", "sheet_sign"),
@@ -35,6 +36,7 @@ NUMBERS = (
     "live",
     "waiting",
     "back",
+    "canary",
     "key",
     "rotated",
     "revoked",
@@ -89,6 +91,29 @@ def test_the_page_is_as_it_should_be(site: Site, browser: Browser, numbers: dict
     page.goto(OPEN[name].format(**numbers))
     page.wait_for_function(DRAWN)
     look_at(page, watch, SWAGGER.get(name, []), is_ours=name not in SWAGGER)
+    context.close()
+
+
+def test_the_page_of_a_canary_says_what_the_judge_found_and_lets_it_be_steered(
+    site: Site, browser: Browser, numbers: dict[str, Any]
+) -> None:
+    """Evidence, interval, requests still needed, dispersion, and why (T12 of docs/judge.md)."""
+    context = site.person(browser, "marta", viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"/releases/{numbers['canary']}/")
+    judge = page.locator("section", has=page.get_by_role("heading", name="The judge"))
+    for words in ("Nothing is proven yet", "errors: 1 in", "interval", "of 20 needed", "Evidence against it", "Noise"):
+        expect(judge).to_contain_text(words, ignore_case=True)
+    expect(judge).to_contain_text("more for a certificate")
+    expect(judge).to_contain_text("Evidence of safety: errors")
+    expect(page.locator("#chart-evidence")).to_contain_text("Show as table")
+    page.get_by_label("Share of the traffic, %").fill("12.5")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("The candidate gets 12.5 % now.")).to_be_visible()
+    page.get_by_label("Share of the traffic, %").fill("100")
+    page.get_by_label("Share of the traffic, %").evaluate("each => each.form.noValidate = true")
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("lies between 0 and 100 %")).to_be_visible()
     context.close()
 
 

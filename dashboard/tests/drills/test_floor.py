@@ -55,7 +55,7 @@ FLIGHTS = {
 }
 PHONE = {"width": 390, "height": 844}
 TABS_MOST = 250
-NARROW = 25.0
+NARROW = 75.0
 KILLED = ("unit", "rehearsal") if SHORT else ("unit", "integration", "smoke", "load", "stress", "rehearsal")
 WORKER = {"unit": "long", "integration": "long", "smoke": "long"}
 
@@ -248,8 +248,10 @@ def neighbour(api: Any, folder: Path) -> None:
 
 
 def back_in_staging(api: Any) -> None:
-    """Package 2 was rejected; package 1 is what production has, so staging has it again."""
-    if api.get(f"/models/{MODEL}/")["live"]["staging"] != 1:
+    """Package 2 was rejected; package 1 is what production has, so staging has it again, where it ever was there."""
+    live = api.get(f"/models/{MODEL}/")["live"].get("staging")
+    assert live, "The drill that sends packages all the way must have run before."
+    if live != 1:
         back = api.post(f"/models/{MODEL}/rollback/", environment="staging", reason="Package 2 was rejected.")
         api.ended(back["id"])
         until("smoke after it", lambda: not api.get("/runs/", model=MODEL, state="running")["count"], 60)
