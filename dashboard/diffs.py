@@ -87,10 +87,18 @@ def words(switch: Switch) -> dict[str, str]:
     else:
         button = f"Start {where} with package {number}"
     before = f"Package {switch.stable.number}, live" if switch.stable else "Nothing live"
+    canary = f"Start a canary of package {number} in {where}"
     if switch.unmet:
+        canary += " as soon as all is met"
         button = f"Release package {number} to {where} as soon as all is met"
     title = f"Promote package {number} to {where}"
-    return {"title": title, "button": button, "before": before, "after": f"Package {number}"}
+    return {
+        "title": title,
+        "button": button,
+        "canary_button": canary,
+        "before": before,
+        "after": f"Package {number}",
+    }
 
 
 def back_words(way: Return) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def shown(release: Release) -> dict[str, Any]:
         return {"title": "The first batch is not closed yet", "tone": "accent", "words": "", "facts": []}
     return {
         "title": TITLES[verdict.state],
+        "said": release.note == verdict.reason[:500],
         "tone": TONES[verdict.state],
         "words": verdict.reason[:1].upper() + verdict.reason[1:],
         "facts": _facts(verdict, found),

@@ -135,13 +135,14 @@ def _title(each: Event, release: Release) -> str:
     if each.action == "shift":
         off = f"{old.capitalize()} goes off" if release.replaces else NOTHING_OFF
         return off if each.weight == 0 else f"All traffic switched to {new}"
+    by_itself = "Taken back by itself" if release.strategy == "canary" else "Failed"
     words = {
         "begin": f"Loading {new} beside {old}" if release.replaces else f"Loading {new}",
         "step": f"{new.capitalize()} comes on",
         "watch": f"Every gateway has switched; watching {new}",
         "finish": f"{new.capitalize()} is live" if release.package else "Switched off",
         "abort": "Stopped",
-        "fail": "Rolled back" if each.actor_id else "Failed",
+        "fail": "Rolled back" if each.actor_id else by_itself,
         "pause": "Paused",
         "resume": "Went on",
     }

@@ -26,9 +26,19 @@ def show(row: Row) -> None:
 
 
 def write(rows: Sequence[Row], how: str) -> None:
-    """Put the table into the document, in place of the one before."""
-    lines = [how, "", "| target | what | found | must be | |", "| --- | --- | ---: | --- | --- |"]
-    lines += [f"| {r.target} | {r.what} | {r.found} | {r.must} | {'yes' if r.good else '**no**'} |" for r in rows]
+    """Put the rows into the document's table; those of targets that were not measured now stay as they were."""
     text = DOC.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    DOC.write_text(f"{before}{BEGIN}\n{chr(10).join(lines)}\n{END}{after}")
+    held = text.split(BEGIN)[1].split(END)[0].splitlines()
+    measured = {row.target for row in rows}
+    lines = [line for line in held if line.startswith("| ") and line.split(" | ")[0][2:] not in measured]
+    lines = [line for line in lines if not line.startswith(("| target", "| ---"))]
+    lines += [f"| {r.target} | {r.what} | {r.found} | {r.must} | {'yes' if r.good else '**no**'} |" for r in rows]
+    head = [how, "", "| target | what | found | must be | |", "| --- | --- | ---: | --- | --- |"]
+    table = "\n".join([*head, *sorted(lines, key=_order)])
+    DOC.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+def _order(line: str) -> tuple[bool, int]:
+    target = line.split(" | ")[0][2:]
+    return (target == "planner", int(target[1:]) if target[1:].isdigit() else 0)

@@ -21,7 +21,7 @@ class PromoteForm(forms.Form):
         required=False,
         max_length=400,
         label="Steps of the canary",
-        help_text="Weight in per cent and minutes of each. All of the traffic follows when the judge certifies it.",
+        help_text="Each as per cent:minutes. All of the traffic follows when the judge certifies it.",
     )
     start_at = forms.DateTimeField(
         required=False,

@@ -12,6 +12,9 @@ from releases.errors import Refused
 from releases.models import Environment, MLModel
 from releases.queries import planning
 
+# A canary that finds nothing smaller than this many times the errors of today is hardly one.
+BLUNT = 20
+
 
 @require_safe
 @explained
@@ -29,6 +32,8 @@ def plan(request: HttpRequest, name: str) -> HttpResponse:
         "rate": figures.rate(found.rate),
         "base": figures.percent(found.base),
         "least": figures.percent(found.least),
+        "blunt": found.least is not None and found.least > BLUNT * found.base,
+        "assumed": found.base == planning.LEAST_BASE,
         "length": figures.took(sum(seconds for _, seconds in found.steps)),
     }
     return render(request, "promote/_plan.html", context)

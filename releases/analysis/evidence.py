@@ -7,7 +7,7 @@ fixed beforehand (F3 of docs/judge.md); Ville's inequality bounds the chance tha
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,21 +23,24 @@ FIRST = 0.5
 
 @dataclass
 class Evidence:
-    """The products of one family: now, and as they were at each start time that has come; shape (tilts,) each."""
+    """The products of one family: now, shape (tilts,), and as they were at each start time that has come.
+
+    starts: how many start times follow the first; at: shape (those that have come, tilts).
+    """
 
     now: Floats
     starts: int
-    at: list[Floats] = field(default_factory=list)
+    at: Floats
 
     @classmethod
     def of(cls, tilts: int, starts: int) -> Evidence:
-        """Return evidence that knows nothing yet; `starts` is how many start times follow the first."""
-        return cls(np.zeros(tilts), starts)
+        """Return evidence that knows nothing yet."""
+        return cls(np.zeros(tilts), starts, np.zeros((0, tilts)))
 
     def restart(self, due: int) -> None:
         """Note where the products stand for every start time that has come; call it before the batch is added."""
         while len(self.at) < min(due, self.starts):
-            self.at.append(self.now.copy())
+            self.at = np.vstack((self.at, self.now))
 
     def add(self, log_e: Floats) -> None:
         """Multiply by the e-values of one batch."""
@@ -45,20 +48,21 @@ class Evidence:
 
     def log(self) -> float:
         """Return the natural logarithm of the average over tilts and start times; one not yet come counts as 1."""
-        first = FIRST if self.starts else 1.0
-        values = [math.log(first) + log_average(self.now)]
-        if self.starts:
-            share = math.log((1 - FIRST) / self.starts)
-            values += [share + log_average(self.now - then) for then in self.at]
-            values += [share] * (self.starts - len(self.at))
-        return log_sum(values)
+        if not self.starts:
+            return log_average(self.now)
+        since = np.vstack((self.now, self.now - self.at))
+        later, top = (1 - FIRST) / self.starts, max(0.0, float(since.max()))
+        averages = np.exp(since - top).mean(axis=1)
+        to_come = later * (self.starts - len(self.at)) * math.exp(-top)
+        return top + math.log(FIRST * float(averages[0]) + later * float(averages[1:].sum()) + to_come)
 
     def to_json(self) -> dict[str, Any]:
-        return {"now": self.now.tolist(), "starts": self.starts, "at": [each.tolist() for each in self.at]}
+        return {"now": self.now.tolist(), "starts": self.starts, "at": self.at.tolist()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Evidence:
-        return cls(np.array(data["now"]), data["starts"], [np.array(each) for each in data["at"]])
+        now = np.array(data["now"])
+        return cls(now, data["starts"], np.array(data["at"]).reshape(-1, now.size))
 
 
 def log_average(logs: Floats) -> float:

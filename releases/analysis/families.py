@@ -104,7 +104,7 @@ class Metric:
 
     def top(self) -> Family | None:
         """Return the family that has found most."""
-        return max(self.families, key=Family.log, default=None)
+        return max(self.families, key=Family.log) if len(self.families) > 1 else next(iter(self.families), None)
 
     @property
     def odds(self) -> Odds | None:

@@ -122,7 +122,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
 
 
 def _canary(site: Site, api: Any, folder: Path) -> int:
-    """Start a canary, and let the judge see half an hour of made batches in which it is not quite proven guilty."""
+    """Start a canary, and let the judge see 25 minutes of made batches in which nothing is proven yet."""
     api.post("/models/", name="planned")
     for number in (1, 2):
         api.upload("planned", uploads.package(folder, number))
@@ -172,10 +172,10 @@ from releases.models import JudgedBatch, Judgement
 from releases.tests.analysis.made import history, run
 row = Judgement.objects.get(release={release})
 judge = Judge(Settings.from_json(row.settings), history(1))
-for batch in run(3, count=180, size=120, weight=0.1, errors=0.022):
+for batch in run(3, count=150, size=120, weight=0.1, errors=0.014):
     verdict = judge.observe(batch)
     JudgedBatch.objects.update_or_create(release=row.release, number=batch.number, defaults=dict(
-        at=row.began + 10 * batch.number - 1800, batch=batch.to_json(), verdict=verdict.to_json(),
+        at=row.began + 10 * batch.number - 1500, batch=batch.to_json(), verdict=verdict.to_json(),
         state=verdict.state, evidence=verdict.evidence))
 Judgement.objects.filter(pk=row.pk).update(state=judge.to_json(), upto=row.upto + 86400)
 """

@@ -34,7 +34,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slipway]:
     with slipway(JUDGE_BATCH_SECONDS="1") as running:
         running.start()
         token = running.api().http.headers["Authorization"].removeprefix("Token ")
-        steps = Steps(DemoApi(running.web, token), lambda line: None, tmp_path_factory.mktemp("demo"))
+        api = DemoApi(running.web, token)
+        running.closing.callback(api._http.close)
+        steps = Steps(api, lambda line: None, tmp_path_factory.mktemp("demo"))
         steps.package(FLIGHT_ETA[0], EVERYWHERE)
         for recipe in FLIGHT_ETA[1:4]:
             steps.package(recipe, TO_STAGING if recipe.number in (GOOD, FAULTY) else ())
