@@ -101,4 +101,5 @@ def _notes(verdict: Verdict, found: Judged) -> str:
     safe = ", ".join(f"{name} {words.number(value)}" for name, value in verdict.safety.items())
     skipped = f" {found.skipped} batches in which a gateway was lost were left out." if found.skipped else ""
     needed = words.number(found.settings.needed)
-    return f"Evidence of safety: {safe} (each needs {needed} at the end). Batches of {found.length} s.{skipped}"
+    slower = f" Slower by up to {figures.duration(found.settings.tolerance)} is tolerated."
+    return f"Evidence of safety: {safe} (each needs {needed} at the end). Batches of {found.length} s.{slower}{skipped}"

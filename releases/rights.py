@@ -17,7 +17,7 @@ VIEWER, DEVELOPER, QA, MANAGER, ADMIN = "viewer", "developer", "QA", "release ma
 
 REGISTER, DEPLOY, SIGN_OFF = "register", "deploy", "sign off"
 DELETE, ENVIRONMENTS, KEYS = "delete packages", "edit environments", "manage keys"
-CAPTURE, RUN = "keep requests", "run suites"
+CAPTURE, RUN, TRAFFIC = "keep requests", "run suites", "direct traffic"
 # Who may change what is asked of packages could let any package in, so it is one role only.
 GATES, OVERRIDE = "edit gates", "override gates"
 
@@ -26,8 +26,8 @@ ROLES: dict[str, frozenset[str]] = {
     VIEWER: frozenset(),
     DEVELOPER: frozenset({REGISTER, DEPLOY, RUN}),
     QA: frozenset({SIGN_OFF, RUN}),
-    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE, RUN}),
-    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE, RUN, GATES, OVERRIDE}),
+    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE, RUN, TRAFFIC}),
+    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE, RUN, TRAFFIC, GATES, OVERRIDE}),
 }
 EVERYWHERE = frozenset({MANAGER, ADMIN})
 

@@ -151,7 +151,13 @@ def _route(row: Route, release: Release | None, kept: CaptureSetting | None) -> 
         wanted[row.previous.pk] = (row.previous, "previous", 0.0)
     targets = tuple(target(package, arm, weight) for package, arm, weight in wanted.values())
     capture = routing.Capture(kept.share, kept.per_hour) if kept else None
-    return routing.Route(model=row.model.name, targets=targets, deadline=row.model.deadline, capture=capture)
+    return routing.Route(
+        model=row.model.name,
+        targets=targets,
+        sticky=row.model.sticky or None,
+        deadline=row.model.deadline,
+        capture=capture,
+    )
 
 
 def _may_load(release: Release) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -11,9 +12,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from releases.actions import gates, packages
+from releases.actions import comparing, gates, packages
 from releases.api.endpoint import Endpoint, Listing, created
-from releases.api.parsing import Body, Query, Text, Whole
+from releases.api.parsing import Body, Query, Real, Text, Whole
 from releases.api.shapes import Address, Person
 from releases.models import MLModel, Risk, Route
 from releases.queries import difference
@@ -27,7 +28,8 @@ class ModelShape(serializers.ModelSerializer):
 
     class Meta:
         model = MLModel
-        fields = ["name", "url", "description", "risk", "packages", "live", "deadline", "created_at", "created_by"]
+        fields = ["name", "url", "description", "risk", "packages", "live"]
+        fields += ["deadline", "sticky", "tolerance", "created_at", "created_by"]
         read_only_fields = fields
 
     def get_live(self, model: MLModel) -> dict[str, int]:
@@ -46,7 +48,14 @@ class ModelBody(Body):
 
 
 class ModelSettings(Body):
-    risk = serializers.ChoiceField(Risk.choices, help_text="how much its packages must show")
+    risk = serializers.ChoiceField(Risk.choices, required=False, help_text="how much its packages must show")
+    sticky = Text(
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        help_text="input whose value decides which package answers; empty: chance decides",
+    )
+    tolerance = Real(required=False, help_text="seconds by which a candidate may be slower, to the judge")
 
 
 class ModelQuery(Query):
@@ -79,9 +88,13 @@ class Model(Endpoint):
 
     @extend_schema(request=ModelSettings, responses=ModelShape)
     def patch(self, request: Request, name: str) -> Response:
-        """Say how much the model's packages must show."""
-        model = get_object_or_404(MLModel, name=name)
-        gates.set_risk(actor=self.person, model=model, **self.body(ModelSettings))
+        """Say how much the model's packages must show, and how they share traffic and are compared."""
+        model, given = get_object_or_404(MLModel, name=name), self.body(ModelSettings)
+        with transaction.atomic():
+            if "risk" in given:
+                gates.set_risk(actor=self.person, model=model, risk=given.pop("risk"))
+            if given:
+                comparing.compare(actor=self.person, model=model, **given)
         return Response(ModelShape(every_model().get(pk=model.pk), context={"request": request}).data)
 
 

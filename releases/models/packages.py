@@ -34,6 +34,9 @@ class MLModel(models.Model):
         max_length=8, choices=Risk.choices, default=Risk.MEDIUM, help_text="how much its packages must show"
     )
     deadline = models.FloatField(default=10.0, help_text="seconds after which a request counts as timed out")
+    sticky = models.CharField(
+        max_length=100, blank=True, help_text="input whose value decides which package answers, instead of chance"
+    )
     tolerance = models.FloatField(default=0.001, help_text="seconds by which a candidate may be slower, to the judge")
 
     class Meta:

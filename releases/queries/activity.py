@@ -29,6 +29,7 @@ WORDS = {
     "key.rotate": "rotated",
     "key.end": "ended the old secret of",
     "key.revoke": "revoked",
+    "model.compare": "changed how packages are compared of",
     "model.create": "made the model",
     "model.risk": "changed the risk of",
     "package.accept": "accepted",

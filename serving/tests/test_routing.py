@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving import routing
+from serving.gateway.ways import chance
 from serving.routing import Key, Route
 from serving.tests.builders import digest, table, target
 
@@ -88,3 +89,28 @@ def test_a_bad_table_is_refused_in_words(broken: routing.RouteTable, words: str)
 def test_bytes_that_are_no_table_are_refused_as_a_value_error(data: bytes) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         routing.loads(data)
+
+
+KEYS, GROWTH = 10_000, (5, 25, 50)
+
+
+def test_who_had_the_candidate_keeps_it_while_its_share_grows() -> None:
+    """10,000 sticky keys, and shares within five standard deviations of a fair draw."""
+    keys = [f"customer {number}".encode() for number in range(KEYS)]
+    had: set[bytes] = set()
+    for weight in GROWTH:
+        route = Route("eta", (target(1, "stable", 100 - weight), target(2, "candidate", weight)))
+        has = {key for key in keys if route.pick(chance("eta", key))[1] == "candidate"}
+        assert had <= has
+        share = weight / 100
+        assert abs(len(has) - KEYS * share) < 5 * (KEYS * share * (1 - share)) ** 0.5
+        had = has
+
+
+def test_a_key_meets_other_packages_of_another_model() -> None:
+    """Else the same unlucky customers would get every candidate at once."""
+    both = [
+        (chance("eta", f"{number}".encode()) < 0.5, chance("fare", f"{number}".encode()) < 0.5)
+        for number in range(KEYS)
+    ]
+    assert abs(sum(one == other for one, other in both) - KEYS / 2) < 5 * (KEYS / 4) ** 0.5

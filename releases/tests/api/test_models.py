@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from releases.models import MLModel, Package
+import pytest
+
+from releases.models import AuditRow, MLModel, Package
 
 
 def test_a_new_model_is_there_at_once(manager_calls, environments):
@@ -47,3 +49,30 @@ def test_a_diff_tells_each_thing_that_differs(manager_calls, packages):
 def test_a_package_does_not_differ_from_itself(manager_calls, packages):
     shown = manager_calls.get("/api/models/flight-eta/diff/?from=1&to=1").json()
     assert shown == {"from": 1, "to": 1, "same": True, "refuses": [], "rows": []}
+
+
+def test_an_input_can_decide_who_gets_the_candidate(manager_calls, packages, make_live):
+    make_live(packages[0], "dev")
+    changed = manager_calls.patch("/api/models/flight-eta/", {"sticky": "distance", "tolerance": 0.005}).json()
+    assert (changed["sticky"], changed["tolerance"], changed["risk"]) == ("distance", 0.005, "medium")
+    table = manager_calls.get("/api/environments/dev/table/").json()["body"]
+    assert table["routes"]["flight-eta"]["sticky"] == "distance"
+    assert AuditRow.objects.filter(action="model.compare").count() == 1
+    manager_calls.patch("/api/models/flight-eta/", {"sticky": "distance"})
+    assert AuditRow.objects.filter(action="model.compare").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"sticky": "customer"}, "has no input 'customer'. It has: distance."),
+        ({"tolerance": -1}, "between 0 and 60 seconds"),
+        ({"tolerance": "1"}, "must be a number"),
+        ({"stick": "distance"}, "no such field"),
+    ],
+)
+def test_how_packages_are_compared_is_checked(manager_calls, packages, make_live, body, words):
+    make_live(packages[0], "dev")
+    answer = manager_calls.patch("/api/models/flight-eta/", body)
+    assert (answer.status_code, list(answer.json())) == (400, list(body))
+    assert words in answer.json()[next(iter(body))][0]
