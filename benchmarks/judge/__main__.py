@@ -46,11 +46,11 @@ def main() -> int:
         for row in TARGETS[name](asked.quick):
             report.show(row)
             rows.append(row)
+            if asked.write:  # row by row, because the whole takes an hour
+                report.write(rows, "Simulated canaries, judged by `releases.analysis.verdict.Judge` itself.")
     took = time.monotonic() - began
     missed = sum(not row.good for row in rows)
     print(f"{len(rows) - missed} of {len(rows)} kept, in {took / 60:.0f} min")
-    if asked.write:
-        report.write(rows, "Simulated canaries, judged by `releases.analysis.verdict.Judge` itself.")
     return 1 if missed else 0
 
 

@@ -23,6 +23,8 @@ from releases.analysis.tilt import Floats, Ints
 Flags = NDArray[np.bool_]
 SURE = 0.95
 RUNS, SLOTS, SHORTEST = 1000, 120, 10.0
+# To find a rate to a twentieth, as somebody waits for it.
+FEW_RUNS = 300
 # The control's share of stable, and the minutes, that the dispersion is measured on.
 CONTROL, MINUTES = 0.10, 60
 
@@ -64,8 +66,9 @@ def promise(
     settings: Settings | None = None,
     dispersion: float = 1.0,
     seed: int = 0,
+    runs: int = RUNS,
 ) -> Promise:
-    """Play a plan through, RUNS times.
+    """Play a plan through, `runs` times.
 
     rate: requests a second, both arms together. settings: their horizon is the plan's. dispersion: as last measured
     (F8); it is measured anew before each release and scatters, which is played too. The same arguments give the same
@@ -76,16 +79,16 @@ def promise(
     ends, weights = _slots(steps)
     lengths = np.diff(ends, prepend=0.0)
     dice = np.random.default_rng(seed)
-    shape = (RUNS, ends.size)
+    shape = (runs, ends.size)
     ours = dice.poisson(rate * weights * lengths * fault.raised, shape)
     theirs = dice.poisson(rate * (1 - weights) * lengths * fault.base, shape)
-    tempering = _dispersions(rate, fault, dispersion, dice)
+    tempering = _dispersions(rate, fault, dispersion, dice, runs)
     evidence = _evidence(ours, theirs, weights, ends, tempering, fault, settings)
     asked = np.cumsum(rate * weights * lengths)
     spared = np.cumsum(rate * (1 - weights) * lengths)
     found = (evidence >= math.log(settings.needed)) & _matters(ours, theirs, asked, spared, fault, settings)
     first = np.where(found.any(axis=1), found.argmax(axis=1), ends.size)
-    place = int(np.sort(first)[math.ceil(SURE * RUNS) - 1])
+    place = int(np.sort(first)[math.ceil(SURE * runs) - 1])
     share = float((first < ends.size).mean())
     return Promise(share, float(ends[place]), int(asked[place])) if place < ends.size else Promise(share, None, None)
 
@@ -97,12 +100,12 @@ def least(
 
     With None the canary can find nothing in the time that it is given: take more time, or a larger weight.
     """
-    if promise(rate, steps, Fault(base, 1.0), settings, dispersion).seconds is None:
+    if promise(rate, steps, Fault(base, 1.0), settings, dispersion, runs=FEW_RUNS).seconds is None:
         return None
     low, high = math.log(base), 0.0
     while high - low > 0.05:
         middle = (low + high) / 2
-        found = promise(rate, steps, Fault(base, math.exp(middle)), settings, dispersion).seconds
+        found = promise(rate, steps, Fault(base, math.exp(middle)), settings, dispersion, runs=FEW_RUNS).seconds
         low, high = (low, middle) if found is not None else (middle, high)
     return math.exp(high)
 
@@ -148,12 +151,12 @@ def _slots(steps: Sequence[Step]) -> tuple[Floats, Floats]:
     return np.array(ends), np.array(weights)
 
 
-def _dispersions(rate: float, fault: Fault, dispersion: float, dice: np.random.Generator) -> Floats:
+def _dispersions(rate: float, fault: Fault, dispersion: float, dice: np.random.Generator, runs: int) -> Floats:
     """Draw what an hour of history would measure where `dispersion` is true; rare errors make it scatter more."""
     a_minute = rate * 60 * fault.base
     minutes = max(1.0, MINUTES * -math.expm1(-a_minute))
     scatter = 2 + 1 / (max(a_minute, 1.0) * CONTROL * (1 - CONTROL))
-    drawn = dice.gamma(minutes / scatter, scatter / minutes, RUNS)
+    drawn = dice.gamma(minutes / scatter, scatter / minutes, runs)
     found: Floats = np.maximum(1.0, dispersion * drawn)
     return found
 
