@@ -22,6 +22,11 @@ MOVES = {
     "finish": "it finishes by itself",
     "abort": "stop it",
     "fail": "roll it back",
+    "pause": "pause it",
+    "resume": "let it go on",
+    "weight": "change its share",
+    "promote": "promote it now",
+    "hotfix": "release it as a hotfix",
     "recreate": "use the strategy recreate",
 }
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from releases.actions import line
 from releases.queries import health
 from releases.rights import ROLES, roles
 
@@ -17,7 +18,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "rights": SimpleLazyObject(lambda: rights_of(request)),
         "role": SimpleLazyObject(lambda: _role(request)),
-        "health": SimpleLazyObject(lambda: {"troubles": health.away(timezone.now())}),
+        "health": SimpleLazyObject(lambda: {"troubles": health.away(timezone.now()), "line": line.stopped()}),
     }
 
 

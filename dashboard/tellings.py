@@ -101,6 +101,7 @@ def about(release: Release) -> list[dict[str, Any]]:
         {"label": "Replaces", "value": f"package {old.number}", "url": old.get_absolute_url()} if old else None,
         {"label": "Reason", "value": release.reason or "none given"},
         {"label": "How", "value": _how(release, strategy.summary)} if strategy and not release.is_rollback else None,
+        {"label": "Hotfix", "value": release.hotfix} if release.hotfix else None,
         {"label": "Start", "at": release.start_at} if release.start_at else None,
         {"label": "Ended", "at": release.ended_at} if release.ended_at else None,
         {"label": "Retired", "at": release.retired_at} if release.retired_at else None,

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from releases import gates, gateways, judging, lifecycle, routes
-from releases.actions import rollbacks
+from releases.actions import line, rollbacks
 from releases.actions.releases import retire
 from releases.analysis.verdict import Verdict
 from releases.errors import Conflict, LostRace
@@ -49,6 +49,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         seconds_to_start=(release.start_at - now).total_seconds() if release.start_at else 0.0,
         has_stable=route.stable is not None,
         paused=release.paused_at is not None,
+        held=_held(release),
         unmet=_unmet(release),
         gateways=adoption.gateways,
         adopted=adoption.adopted,
@@ -97,6 +98,12 @@ def _unmet(release: Release) -> tuple[str, ...]:
     if release.state != Release.State.WAITING or release.is_rollback or release.package is None:
         return ()
     return tuple(gate.words for gate in gates.unmet(release.package, release.environment, release))
+
+
+def _held(release: Release) -> str:
+    """The line holds all but hotfixes; a rollback knows no hold (D7)."""
+    found = None if release.hotfix or release.is_rollback else line.stopped()
+    return line.words(found) if found else ""
 
 
 def _roll_back(release: Release, reason: str) -> None:

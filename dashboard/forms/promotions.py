@@ -17,6 +17,12 @@ class PromoteForm(forms.Form):
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
     strategy = forms.ChoiceField(widget=forms.RadioSelect, required=False)
+    hotfix = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Hotfix, because",
+        help_text="The line is stopped. A hotfix moves all the same; say why. It stands on the release for good.",
+    )
     steps = forms.CharField(
         required=False,
         max_length=400,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from releases.actions import line
 from releases.queries import health as queries
 
 
@@ -29,7 +30,8 @@ def health(request: HttpRequest) -> JsonResponse:
 @require_safe
 def troubles(request: HttpRequest) -> HttpResponse:
     """The banner as a fragment; the frame asks for it every few seconds."""
-    return render(request, "components/health_banner.html", {"troubles": queries.away(timezone.now())})
+    context = {"troubles": queries.away(timezone.now()), "line": line.stopped()}
+    return render(request, "components/health_banner.html", context)
 
 
 def _database_answers() -> bool:

@@ -156,6 +156,7 @@ def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) ->
         reason=given["reason"],
         start_at=given["start_at"],
         steps=_steps(given),
+        hotfix=given["hotfix"],
     )
 
 

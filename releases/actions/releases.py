@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from releases import gates, lifecycle, routes
 from releases.actions import gates as overriding
+from releases.actions import line
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
 from releases.rights import DEPLOY, require
@@ -33,11 +34,13 @@ def promote(
     start_at: datetime | None = None,
     override: str = "",
     steps: Sequence[tuple[float, float]] | None = None,
+    hotfix: str = "",
 ) -> Release:
     """Start a release of the package into the environment; it waits for gates that may yet be met.
 
     `override` is the reason for which suites that failed shall not hold it, either: the release waits for the consent
-    of a second person. `steps` are those of a canary: weight in per cent and seconds each.
+    of a second person. `steps` are those of a canary: weight in per cent and seconds each. `hotfix` is why it may move
+    although the line is stopped.
 
     Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, a gate
     that has failed, already live, or a signature that would refuse what the live package accepts).
@@ -52,8 +55,15 @@ def promote(
         with transaction.atomic():
             routes.lock(environment)
             route = route_of(package.model, environment, at)
+            _line_moves(hotfix)
             _may_enter(package, environment, strategy, route, override)
-            columns = {"start_at": start_at, "replaces": route.stable, "model": package.model, "plan": plan}
+            columns: dict[str, Any] = {
+                "start_at": start_at,
+                "replaces": route.stable,
+                "model": package.model,
+                "plan": plan,
+                "hotfix": hotfix.strip(),
+            }
             release = open_release(package, environment, strategy, actor, reason, at, **columns)
             if override and actor:
                 overriding.ask_override(actor=actor, release=release, reason=override)
@@ -106,6 +116,13 @@ def unfinished(model: MLModel, environment: Environment) -> Release | None:
     """Return the release that is under way for the model there, shadow excepted."""
     found = Release.objects.filter(model=model, environment=environment, state__in=Release.UNFINISHED)
     return found.exclude(strategy="shadow").first()
+
+
+def _line_moves(hotfix: str) -> None:
+    found = None if hotfix.strip() else line.stopped()
+    if found:
+        words = f"{line.words(found)} No release begins until it goes on, unless it is a hotfix: then say why."
+        raise Conflict(words, ["hotfix"])
 
 
 def _usual(model: MLModel, environment: Environment) -> str:

@@ -42,6 +42,7 @@ FIELDS = [
     "reason",
     "note",
     "start_at",
+    "hotfix",
     "paused_at",
     "created_at",
     "created_by",
@@ -154,11 +155,12 @@ class ReleaseBody(Body):
         required=False,
         help_text="why suites that failed shall not hold it; a second person must consent",
     )
+    hotfix = Text(max_length=500, required=False, help_text="why it may move although the line is stopped")
     steps = StepBody(many=True, required=False, help_text="of a canary; left out: 1, 5, 25 and 50 % in an hour")
     through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("through") and {"strategy", "start_at", "override", "steps"} & attrs.keys():
+        if attrs.get("through") and {"strategy", "start_at", "override", "steps", "hotfix"} & attrs.keys():
             words = "It takes no strategy, steps, start time or override: each release on the way has its own."
             raise serializers.ValidationError({"through": [words]})
         return attrs

@@ -8,6 +8,7 @@ from releases.models.evidence import Evidence
 from releases.models.gates import Override, Rule, SuiteSetting, Want
 from releases.models.judging import JudgedBatch, Judgement
 from releases.models.keys import AccessToken, ApiKey
+from releases.models.line import LineStop
 from releases.models.packages import Intake, MLModel, Package, Risk
 from releases.models.releases import Event, Release
 
@@ -24,6 +25,7 @@ __all__ = [
     "Intake",
     "JudgedBatch",
     "Judgement",
+    "LineStop",
     "MLModel",
     "Override",
     "Package",

@@ -39,6 +39,7 @@ class Release(models.Model):
     is_rollback = models.BooleanField(default=False, help_text="its traffic has moved when it begins")
     reason = models.CharField(max_length=500, blank=True)
     note = models.CharField(max_length=500, blank=True, help_text="what it waits for, or why it ended, in words")
+    hotfix = models.CharField(max_length=500, blank=True, help_text="why it may move although the line is stopped")
     start_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()

@@ -29,6 +29,8 @@ WORDS = {
     "key.rotate": "rotated",
     "key.end": "ended the old secret of",
     "key.revoke": "revoked",
+    "line.resume": "let releases move again after",
+    "line.stop": "stopped",
     "model.compare": "changed how packages are compared of",
     "model.create": "made the model",
     "model.risk": "changed the risk of",

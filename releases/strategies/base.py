@@ -12,9 +12,10 @@ PREPARE_SECONDS = 120.0  # a package that no gateway could load by then will not
 class Seen:
     """The world as it stands at one look. Times are seconds; weights are per cent; the clock is the caller's.
 
-    `steps` are weight and seconds of each step of a canary; `control` is what the old package keeps while the new one
-    is watched; `verdict` and its words are the judge's, `requests` what the candidate answered, `least_requests` how
-    many it must have answered before anything is decided for it.
+    `held` says why nothing may move at all, and is empty otherwise; `steps` are weight and seconds of each step of a
+    canary; `control` is what the old package keeps while the new one is watched; `verdict` and its words are the
+    judge's, `requests` what the candidate answered, `least_requests` how many it must have answered before anything is
+    decided for it.
     """
 
     state: str
@@ -27,6 +28,7 @@ class Seen:
     has_stable: bool = True
     is_rollback: bool = False
     paused: bool = False
+    held: str = ""
     unmet: tuple[str, ...] = ()
     gateways: int = 1
     adopted: int = 0
@@ -71,6 +73,15 @@ class Strategy(Protocol):
 
 def hold(reason: str) -> Plan:
     return Plan("hold", reason)
+
+
+def held_back(seen: Seen) -> Plan | None:
+    """What holds a release wherever it is, a rollback excepted: the line is stopped, or somebody has paused it."""
+    if seen.is_rollback:
+        return None
+    if seen.held:
+        return hold(seen.held)
+    return hold("Paused. A fault would still take it back.") if seen.paused else None
 
 
 def wait_to_begin(seen: Seen) -> Plan:

@@ -7,6 +7,7 @@ from releases.strategies.base import (
     Seen,
     adoption,
     after_the_switch,
+    held_back,
     hold,
     stopped_by_the_judge,
     switch,
@@ -23,10 +24,10 @@ class BlueGreen:
     summary = "The new package is loaded and warmed beside the old one, then takes all traffic in one switch."
 
     def plan(self, seen: Seen) -> Plan:
-        if words := stopped_by_the_judge(seen):
-            return words
-        if seen.paused:
-            return hold("Paused.")
+        if stopped := stopped_by_the_judge(seen):
+            return stopped
+        if held := held_back(seen):
+            return held
         if seen.state == "waiting":
             return wait_to_begin(seen)
         if seen.state == "preparing":

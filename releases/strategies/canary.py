@@ -9,6 +9,7 @@ from releases.strategies.base import (
     Seen,
     adoption,
     after_the_switch,
+    held_back,
     hold,
     span,
     stopped_by_the_judge,
@@ -29,10 +30,10 @@ class Canary:
     summary = "A small share of the traffic, then more, while the judge compares. A fault takes it back by itself."
 
     def plan(self, seen: Seen) -> Plan:
-        if words := stopped_by_the_judge(seen):
-            return words
-        if seen.paused:
-            return hold("Paused. A fault would still take it back.")
+        if stopped := stopped_by_the_judge(seen):
+            return stopped
+        if held := held_back(seen):
+            return held
         if seen.state == "waiting":
             return wait_to_begin(seen)
         if seen.state == "preparing":

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from releases.strategies.base import Plan, Seen, adoption, after_the_switch, hold, trouble, wait_to_begin
+from releases.strategies.base import (
+    Plan,
+    Seen,
+    adoption,
+    after_the_switch,
+    held_back,
+    hold,
+    trouble,
+    wait_to_begin,
+)
 
 OFF, ON = 0, 1
 
@@ -15,8 +24,8 @@ class Recreate:
     summary = "The old package goes off, then the new one comes on. Calls in between get 503 with Retry-After."
 
     def plan(self, seen: Seen) -> Plan:
-        if seen.paused:
-            return hold("Paused.")
+        if held := held_back(seen):
+            return held
         if seen.state == "waiting":
             return wait_to_begin(seen)
         if seen.state == "preparing":

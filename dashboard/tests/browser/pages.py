@@ -19,6 +19,7 @@ TOMORROW = 24 * 3600
 KEY_NAMES = ("shop", "nightly report", "old laptop")
 OPEN = {
     "board": "/",
+    "stop the line": "/line/",
     "models": "/models/",
     "models, searched": "/models/?q=paged",
     "models, nothing found": "/models/?q=nothing-is-called-this",
