@@ -8,6 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from releases.actions import evidence
 from releases.models import Environment, MLModel, Package, Release, Route
 from releases.queries.traffic import Series, Tally
 from releases.tests.conftest import make_package
@@ -307,3 +308,18 @@ def test_the_dialog_takes_its_inside_from_the_page(
 
 def test_only_get_and_post_are_known(client: Client, packages: list[Package]) -> None:
     assert client.put(f"{PROMOTE}?package=1&environment=dev").status_code == 405
+
+
+def test_beside_the_rollback_stands_how_its_rehearsal_went(
+    client: Client, packages: list[Package], environments: Environments
+) -> None:
+    for package in packages[:2]:
+        put_live(package, environments["dev"])
+    assert "package 2 was never rehearsed" in text(client.get(BACK))
+    for verdict, words in (("pass", "it worked"), ("fail", "it did not work")):
+        evidence.record(
+            packages[1].digest, "rehearsal", verdict, environment=environments["staging"], reference="run 7"
+        )
+        shown = text(client.get(BACK))
+        assert words in shown
+        assert 'href="/runs/7/"' in shown

@@ -62,6 +62,7 @@ def roll_back(request: HttpRequest, name: str, environment: str) -> HttpResponse
             way = queries.way_out(model, place)
             complain(form, error)
     context = {"way": way, "form": form, "diff": diffs.roll_back(way), **diffs.back_words(way)}
+    context["rehearsal"] = queries.rehearsal(way.leaving)
     return render(request, "roll_back/page.html", context, status=status(form))
 
 

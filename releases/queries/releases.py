@@ -11,7 +11,7 @@ from releases import gates, gateways
 from releases.actions.releases import unfinished
 from releases.actions.rollbacks import way_back
 from releases.gates import Gate
-from releases.models import Environment, Event, MLModel, Package, Release, Route
+from releases.models import Environment, Event, Evidence, MLModel, Package, Release, Route
 from releases.queries.board import refuses
 from releases.strategies import STRATEGIES
 
@@ -120,6 +120,14 @@ def way_out(model: MLModel, environment: Environment) -> Return:
     back = way_back(route, running) if route else None
     choices = [package for package in been_live(model, environment) if package != leaving]
     return Return(model, environment, stable, running, leaving, back, choices)
+
+
+def rehearsal(package: Package | None) -> Evidence | None:
+    """Return what the newest rehearsal of leaving this package showed, wherever it was."""
+    if package is None:
+        return None
+    found = Evidence.objects.filter(digest=package.digest, kind="rehearsal").select_related("environment")
+    return found.order_by("-id").first()
 
 
 def been_live(model: MLModel, environment: Environment) -> list[Package]:
