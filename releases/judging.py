@@ -44,7 +44,7 @@ def settings_of(release: Release) -> Settings:
     """Return what the judge of a release is told: it decides when the last step is over, or the time of watching is."""
     steps = release.plan.get("steps") or []
     horizon = sum(seconds for _, seconds in steps) or float(release.environment.watch_seconds) or Settings().horizon
-    short = Settings(horizon=horizon, tolerance=release.model.tolerance)
+    short = Settings(horizon=horizon, tolerance=release.model.tolerance, check_routing=not release.model.sticky)
     # A short canary has a short warm-up, and as many start times as a long one has.
     return replace(short, warm_up=min(short.warm_up, horizon / 20), restart=min(short.restart, horizon / 12))
 

@@ -37,6 +37,8 @@ class Settings:
 
     alpha: the chance of a false rollback of one release, over all its looks; evidence of 1 / alpha rolls back.
     routing_alpha: the same for "requests are lost or misrouted".
+    check_routing: whether that makes a run invalid. Not where a key decides instead of chance: one busy customer is
+        no misrouting, and of how many customers there are the counts say nothing.
     horizon: seconds after which the candidate may be promoted; the planned length of the canary.
     warm_up: seconds at the start whose latencies are left out; errors count from the first request.
     restart: seconds between the start times of the evidence; a fault that begins late is found from the one before it.
@@ -57,6 +59,7 @@ class Settings:
 
     alpha: float = 0.05
     routing_alpha: float = 0.001
+    check_routing: bool = True
     horizon: float = 3600.0
     warm_up: float = 60.0
     restart: float = 300.0

@@ -163,7 +163,7 @@ class Judge:
         return [math.log(left)] if left > 1e-12 else []
 
     def _state(self, verdict: Verdict, top: Metric) -> State:
-        if verdict.routing >= 1 / self.settings.routing_alpha:
+        if self.settings.check_routing and verdict.routing >= 1 / self.settings.routing_alpha:
             return "invalid"
         if verdict.evidence >= self.settings.needed and self._matters(top):
             return "rollback"

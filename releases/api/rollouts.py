@@ -16,7 +16,7 @@ from releases import judging
 from releases.actions import steering
 from releases.analysis.settings import Settings
 from releases.api.endpoint import Endpoint, Listing
-from releases.api.parsing import Body, Named, Query, Real, Text, Whole
+from releases.api.parsing import Body, Named, Query, Real, Switch, Text, Whole
 from releases.api.releases import ReasonBody, ReleaseShape, every_release, shown
 from releases.errors import Refused
 from releases.models import Environment, JudgedBatch, Judgement, MLModel, Release
@@ -115,7 +115,9 @@ class WhatIfBody(Body):
 
     def get_fields(self) -> dict[str, Any]:
         usual = Settings().to_json()
-        numbers: dict[str, Any] = {name: Real(required=False) for name in usual if name != "drift"}
+        given = {"drift", "check_routing"}
+        numbers: dict[str, Any] = {name: Real(required=False) for name in usual if name not in given}
+        numbers["check_routing"] = Switch(required=False)
         return numbers | {"drift": serializers.ChoiceField(["off", "hold", "rollback"], required=False)}
 
 

@@ -90,6 +90,12 @@ def test_lost_requests_make_the_run_invalid() -> None:
     assert "The package is not to blame" in verdict.reason
 
 
+def test_where_a_key_decides_a_busy_customer_is_no_misrouting() -> None:
+    batches = [replace(b, candidate=replace(b.candidate, starts=b.candidate.starts * 2)) for b in run(8)]
+    assert last(batches).state == "invalid"
+    assert last(batches, replace(SHORT, check_routing=False)).state == "promote"
+
+
 def test_a_change_of_weight_is_no_misrouting() -> None:
     batches = [*run(9, 20, weight=0.05), *run(9, 20, weight=0.25, first=20), *run(9, 20, weight=0.5, first=40)]
     verdict = last(batches)
