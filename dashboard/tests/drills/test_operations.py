@@ -72,7 +72,7 @@ class Client(threading.Thread):
             name, path, body = self.choose()
             answer = self.api.post(path, json=body)
             self.answers[f"{name} {answer.status_code}"] += 1
-            time.sleep(self.dice.uniform(0.05, 1.0))
+            time.sleep(self.dice.uniform(0.05, 3.0))
 
     def choose(self) -> tuple[str, str, dict[str, Any]]:
         found = self.api.get("/releases/", params={"model": material.MODEL, "environment": PLACE, "page_size": 1})
@@ -81,17 +81,17 @@ class Client(threading.Thread):
         start = {"model": material.MODEL, "environment": PLACE, "package": self.dice.choice(self.packages)}
         start |= {"strategy": "canary", "steps": STEPS}
         back = {"environment": PLACE, "package": self.dice.choice(self.packages), **why}
-        operations: list[tuple[str, str, dict[str, Any]]] = [
-            ("start", "/releases/", start),
-            ("start", "/releases/", start),
-            ("weight", f"/releases/{newest}/weight/", {"weight": self.dice.randint(1, 99)}),
-            ("pause", f"/releases/{newest}/pause/", {}),
-            ("resume", f"/releases/{newest}/resume/", {}),
-            ("promote", f"/releases/{newest}/promote/", why),
-            ("abort", f"/releases/{newest}/abort/", why),
-            ("rollback", f"/models/{material.MODEL}/rollback/", back),
+        operations: list[tuple[int, str, str, dict[str, Any]]] = [
+            (5, "start", "/releases/", start),
+            (8, "weight", f"/releases/{newest}/weight/", {"weight": self.dice.randint(1, 99)}),
+            (2, "pause", f"/releases/{newest}/pause/", {}),
+            (5, "resume", f"/releases/{newest}/resume/", {}),
+            (1, "promote", f"/releases/{newest}/promote/", why),
+            (1, "abort", f"/releases/{newest}/abort/", why),
+            (1, "rollback", f"/models/{material.MODEL}/rollback/", back),
         ]
-        return self.dice.choice(operations)
+        often = [each[0] for each in operations]
+        return self.dice.choices([each[1:] for each in operations], often)[0]
 
 
 def evidence(running: Slipway) -> tuple[float, float, int]:
