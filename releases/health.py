@@ -49,7 +49,9 @@ def windows(release: Release, start: int, length: int) -> list[Window]:
         return []
     end = min(int(closed) // length * length, start + length * MOST_WINDOWS)
     step: Literal[1, 10] = 10 if length % 10 == 0 else 1
-    cells = [cell for cell in store.read(broker.client(), name, start, closed, step, model) if cell.mode == "rest"]
+    # Somewhat further than is judged, to see who was still there afterwards.
+    seen = min(closed, end + MINUTE)
+    cells = [cell for cell in store.read(broker.client(), name, start, seen, step, model) if cell.mode == "rest"]
     shares = _shares(release.environment, model, {cell.generation for cell in cells})
     lost = _lost(cells, gateways.alive() or [])
     by_window: dict[int, list[Cell]] = defaultdict(list)
