@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,8 @@ from releases.health import Window
 from releases.models import JudgedBatch, Judgement, Release
 
 log = logging.getLogger(__name__)
+# A person waits while so many batches are judged again: eleven hours of a canary, about ten seconds.
+MOST_AGAIN = 4000
 
 
 def begin(release: Release, now: datetime) -> Judgement:
@@ -44,9 +45,7 @@ def settings_of(release: Release) -> Settings:
     """Return what the judge of a release is told: it decides when the last step is over, or the time of watching is."""
     steps = release.plan.get("steps") or []
     horizon = sum(seconds for _, seconds in steps) or float(release.environment.watch_seconds) or Settings().horizon
-    short = Settings(horizon=horizon, tolerance=release.model.tolerance, check_routing=not release.model.sticky)
-    # A short canary has a short warm-up, and as many start times as a long one has.
-    return replace(short, warm_up=min(short.warm_up, horizon / 20), restart=min(short.restart, horizon / 12))
+    return Settings.planned(horizon, tolerance=release.model.tolerance, check_routing=not release.model.sticky)
 
 
 def advance(release: Release) -> Verdict | None:
@@ -82,6 +81,8 @@ def what_if(release: Release, **changes: Any) -> list[Verdict]:
     wanted = Settings.from_json(judgement.settings | changes)
     past = [Batch.from_json(each) for each in judgement.history]
     stored = release.batches.order_by("number").values_list("batch", flat=True)
+    if stored.count() > MOST_AGAIN:
+        raise ValueError(f"It has more than {MOST_AGAIN} batches. Replay them with releases.analysis.verdict.replay.")
     return replay(wanted, past, [Batch.from_json(each) for each in stored])
 
 

@@ -183,7 +183,7 @@ def traces(quick: bool) -> Iterator[Row]:
 def planner(quick: bool) -> Iterator[Row]:
     """The planner's promise, kept by the judge."""
     for place, (rate, weight, fault, seconds) in enumerate(PLANS):
-        settings = Settings(horizon=seconds)
+        settings = Settings.planned(seconds)
         given = promise(rate, [Step(weight, seconds)], fault, settings)
         count = 50 if quick else 300
         assert given.seconds is not None

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from releases import lifecycle, routes
+from releases.actions import line
 from releases.errors import Conflict, Refused
 from releases.models import Release
 from releases.rights import DEPLOY, require
@@ -56,6 +57,8 @@ def set_weight(*, actor: User | None, release: Release, weight: float, reason: s
     if not 0 < weight < 100:
         raise Refused("The weight lies between 0 and 100 %. Stop the release, or promote it now.", "weight")
     _must_be_judged(release, "take another weight")
+    if weight > release.weight:
+        _line_moves(release)
     steps = tuple((least, seconds) for least, seconds in release.plan["steps"])
     share = {"weight": weight, "stable_weight": 100.0 - weight, "step": place_of(weight, steps)}
     words = reason or f"{weight:g} % by hand"
@@ -71,6 +74,7 @@ def promote_now(*, actor: User | None, release: Release, reason: str) -> Release
     if not reason.strip():
         raise Refused("Say why you do not wait for the judge; it stands in the history.", "reason")
     _must_be_judged(release, "be promoted now")
+    _line_moves(release)
     kept = release.control if release.environment.watch_seconds else 0.0
     share: dict[str, Any] = {"weight": 100.0 - kept, "stable_weight": kept, "step": len(release.plan["steps"]) + 1}
     share |= {"paused_at": None, "switched_at": timezone.now()}
@@ -93,6 +97,13 @@ def _is_judged(release: Release) -> bool:
 def _must_be_judged(release: Release, what: str) -> None:
     if not _is_judged(release):
         raise Conflict(_cannot(release, f"{what}: only a canary that has its share of the traffic can"), legal(release))
+
+
+def _line_moves(release: Release) -> None:
+    """While the line is stopped nothing gets more of the traffic, by hand neither."""
+    found = None if release.hotfix else line.stopped()
+    if found:
+        raise Conflict(f"{line.words(found)} Nothing gets more traffic until it goes on.")
 
 
 def _move(

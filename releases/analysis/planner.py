@@ -75,7 +75,8 @@ def promise(
     promise. Raises ValueError for a plan without steps, and rates that are none.
     """
     _check(rate, steps, fault)
-    settings = replace(settings or Settings(), horizon=sum(step.seconds for step in steps))
+    length = sum(step.seconds for step in steps)
+    settings = replace(settings or Settings(), horizon=length, restart=Settings.planned(length).restart)
     ends, weights = _slots(steps)
     lengths = np.diff(ends, prepend=0.0)
     dice = np.random.default_rng(seed)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 Drift = Literal["off", "hold", "rollback"]
 # The open range of each setting that has one, and the least of the others.
 LIMITS = (
-    ("alpha", 0, 1),
-    ("routing_alpha", 0, 1),
+    ("alpha", 1e-15, 1),
+    ("routing_alpha", 1e-15, 1),
     ("error_ceiling", 0, 1),
     ("horizon", 0, math.inf),
     ("restart", 0, math.inf),
@@ -19,6 +19,8 @@ LIMITS = (
     ("most_error_odds", 1, math.inf),
     ("most_slow_odds", 1, math.inf),
 )
+# Each start time is kept, for every family.
+MOST_RESTARTS = 100
 NOT_BELOW = {
     "warm_up": 0,
     "tolerance": 0,
@@ -83,6 +85,8 @@ class Settings:
         for name in NOT_BELOW:
             if not NOT_BELOW[name] <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be at least {NOT_BELOW[name]}, not {getattr(self, name):g}.")
+        if self.horizon > MOST_RESTARTS * self.restart:
+            raise ValueError(f"restart must be at least {self.horizon / MOST_RESTARTS:g}, a part of the horizon.")
         if abs(self.errors_weight + self.latency_weight - 1) > 1e-9:
             raise ValueError("errors_weight and latency_weight must be shares that add up to 1.")
         if self.drift not in ("off", "hold", "rollback"):
@@ -104,6 +108,15 @@ class Settings:
             return 0.0 if self.drift == "off" else 0.2
         left = 1 - self.share("drift")
         return left * (self.errors_weight if metric == "errors" else self.latency_weight)
+
+    @classmethod
+    def planned(cls, horizon: float, **changes: Any) -> Settings:
+        """Return the settings of a canary of this length: start times and warm-up in proportion, and never many.
+
+        An hour has a start every five minutes; a longer canary two dozen in all, so that its state stays small.
+        """
+        restart = max(min(cls.restart, horizon / 12), horizon / 24)
+        return cls(horizon=horizon, warm_up=min(cls.warm_up, horizon / 20), restart=restart, **changes)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

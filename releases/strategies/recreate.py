@@ -24,7 +24,8 @@ class Recreate:
     summary = "The old package goes off, then the new one comes on. Calls in between get 503 with Retry-After."
 
     def plan(self, seen: Seen) -> Plan:
-        if held := held_back(seen):
+        is_off = seen.state == "shifting" and seen.step == OFF
+        if not is_off and (held := held_back(seen)):  # between off and on a hold would be an outage
             return held
         if seen.state == "waiting":
             return wait_to_begin(seen)

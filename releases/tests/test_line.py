@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import User
 
-from releases.actions import line, releases, rollbacks
+from releases.actions import line, releases, rollbacks, steering
 from releases.errors import Conflict, Forbidden, Refused
-from releases.models import AuditRow, Environment, LineStop, Package
+from releases.models import AuditRow, Environment, LineStop, Package, Release
+from releases.strategies import STRATEGIES, Seen
 from releases.tests.conftest import FakeGateway
 from releases.tests.scenes import put_live
 from releases.tests.test_judging import Counter, began, canary, look  # noqa: F401 - canary is a fixture
@@ -76,10 +78,8 @@ def test_both_need_a_reason_and_leave_an_audit_row(environments: Environments) -
     with pytest.raises(Refused, match="safe to go on"):
         line.go_on(actor=None, reason="")
     line.go_on(actor=None, reason="fine")
-    assert list(AuditRow.objects.filter(action__startswith="line.").values_list("action", flat=True)) in (
-        ["line.stop", "line.resume"],
-        ["line.resume", "line.stop"],
-    )
+    rows = AuditRow.objects.filter(action__startswith="line.").order_by("pk")
+    assert list(rows.values_list("action", flat=True)) == ["line.stop", "line.resume"]
 
 
 def test_only_who_directs_traffic_may(person: Callable[[str], User]) -> None:
@@ -88,3 +88,20 @@ def test_only_who_directs_traffic_may(person: Callable[[str], User]) -> None:
             with pytest.raises(Forbidden, match="release manager, admin"):
                 verb(actor=person(role), reason="odd")
     assert line.stop(actor=person("release manager"), reason="odd").is_open
+
+
+def test_by_hand_neither_does_anything_get_more_traffic(canary: Release) -> None:  # noqa: F811
+    line.stop(actor=None, reason="odd")
+    with pytest.raises(Conflict, match="Nothing gets more traffic"):
+        steering.set_weight(actor=None, release=canary, weight=50.0)
+    with pytest.raises(Conflict, match="Nothing gets more traffic"):
+        steering.promote_now(actor=None, release=canary, reason="now")
+    assert steering.set_weight(actor=None, release=canary, weight=5.0).weight == 5.0
+    canary.hotfix = "It mends it."
+    assert steering.set_weight(actor=None, release=canary, weight=50.0).weight == 50.0
+
+
+def test_a_recreate_between_off_and_on_is_not_held() -> None:
+    off = Seen(state="shifting", step=0, gateways=1, adopted=1, held="The line was stopped.", paused=True)
+    assert STRATEGIES["recreate"].plan(off).action == "step"
+    assert STRATEGIES["recreate"].plan(replace(off, step=1)).action == "hold"

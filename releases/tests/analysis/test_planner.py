@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from releases.analysis.planner import RUNS, Fault, Promise, Step, least, promise, sentence, span
@@ -84,3 +86,11 @@ def test_a_plan_that_makes_no_sense_is_refused(rate: float, steps: list[Step], f
 
 def test_there_are_runs_enough_for_a_95th_percentile() -> None:
     assert RUNS >= 1000
+
+
+def test_a_plan_of_months_is_played_in_as_little_time_as_one_of_an_hour() -> None:
+    began = time.process_time()
+    promise(0.5, [Step(0.05, 30 * 86400)] * 4, FAULT)
+    long, began = time.process_time() - began, time.process_time()
+    promise(50, HOUR, FAULT)
+    assert long < 20 * (time.process_time() - began)

@@ -246,3 +246,10 @@ def test_settings_that_make_no_sense_are_refused_by_name(changes: dict) -> None:
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(ValueError, match="'alhpa'"):
         Settings.from_json({"alhpa": 0.1})
+
+
+def test_start_times_are_never_many_however_long_the_canary() -> None:
+    assert Settings.planned(3600) == Settings()
+    assert Settings.planned(30 * 86400).restarts == 23
+    with pytest.raises(ValueError, match="restart must be at least"):
+        Settings(restart=1e-9)

@@ -72,7 +72,7 @@ def test_what_the_judge_found_can_be_read_and_asked_again(manager_calls, canary,
     assert again["verdict"]["evidence"] == pytest.approx(judge["verdict"]["evidence"], rel=1e-9)
     wrong = manager_calls.post(f"{address}what-if/", {"alpha": 2})
     assert wrong.status_code == 400
-    assert "alpha must lie between 0 and 1" in str(wrong.json())
+    assert "alpha must lie between 1e-15 and 1" in str(wrong.json())
     assert manager_calls.post(f"{address}what-if/", {"hope": 2}).status_code == 400
     assert Judgement.objects.get(release=canary).settings["alpha"] == 0.05
 
