@@ -34,6 +34,7 @@ def begin(release: Release, now: datetime) -> Judgement:
         release=release,
         settings=wanted.to_json(),
         history=[batch.to_json() for batch in past],
+        minutes=len(past),
         state=judge.to_json(),
         length=length,
         began=began,
@@ -54,7 +55,7 @@ def advance(release: Release) -> Verdict | None:
     Of two that look at once one is first, and the other raises LostRace. Nothing is skipped: what closed while no
     worker ran is taken up now, in its order.
     """
-    judgement = Judgement.objects.filter(release=release).first()
+    judgement = Judgement.objects.filter(release=release).defer("history", "settings").first()
     if judgement is None:
         return None
     verdict = newest(release)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from releases.actions import audit
 from releases.errors import Conflict, Refused
-from releases.models import LineStop
+from releases.models import LineStop, Release
 from releases.rights import TRAFFIC, require
 
 
@@ -36,12 +39,22 @@ def go_on(*, actor: User | None, reason: str) -> LineStop:
     if found is None:
         raise Conflict("The line is not stopped.")
     with transaction.atomic():
-        ended = {"is_open": None, "ended_at": timezone.now(), "ended_by": actor, "ended_reason": words}
+        ended: dict[str, Any] = {"is_open": None, "ended_at": timezone.now(), "ended_by": actor, "ended_reason": words}
         if LineStop.objects.filter(pk=found.pk, is_open=True).update(**ended) != 1:
             raise Conflict("Somebody let the line go on a moment ago.")
+        _give_back(found.stopped_at, ended["ended_at"])
         audit.record("line.resume", found, actor=actor, reason=words)
     found.refresh_from_db()
     return found
+
+
+def _give_back(since: datetime, until: datetime) -> None:
+    """The time of the stop counts for no step and no watch; who is paused besides gets it back when it goes on."""
+    held = Release.objects.filter(state__in=Release.UNFINISHED, is_rollback=False, hotfix="", paused_at=None)
+    for release in held:
+        times = {name: getattr(release, name) for name in ("step_since", "state_since")}
+        waited = {name: at + (until - max(since, at)) for name, at in times.items()}
+        Release.objects.filter(pk=release.pk, **times).update(**waited)
 
 
 def stopped() -> LineStop | None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from releases.analysis import families, words
 from releases.analysis.agreement import below
 from releases.analysis.batch import Batch, total
-from releases.analysis.effect import Effect, Sums
+from releases.analysis.effect import Effect
 from releases.analysis.evidence import log_sum
 from releases.analysis.families import Metric
 from releases.analysis.routing import Routing
@@ -241,6 +241,3 @@ def replay(settings: Settings, history: Sequence[Batch], batches: Sequence[Batch
 
 def _exp(log: float) -> float:
     return math.exp(min(log, MOST_LOG))
-
-
-__all__ = ["Judge", "Settings", "State", "Sums", "Verdict", "replay"]

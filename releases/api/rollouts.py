@@ -87,16 +87,12 @@ class Verdicts(Listing):
 
 
 class JudgeShape(serializers.ModelSerializer):
-    history = serializers.SerializerMethodField(help_text="how many minutes of history it began with")
     verdict = serializers.SerializerMethodField(help_text="the newest one, null before the first batch")
 
     class Meta:
         model = Judgement
-        fields = ["settings", "history", "length", "began", "upto", "skipped", "verdict"]
+        fields = ["settings", "minutes", "length", "began", "upto", "skipped", "verdict"]
         read_only_fields = fields
-
-    def get_history(self, judgement: Judgement) -> int:
-        return len(judgement.history)
 
     def get_verdict(self, judgement: Judgement) -> dict[str, Any] | None:
         found = judging.newest(judgement.release)

@@ -13,6 +13,7 @@ class Judgement(models.Model):
     release = models.OneToOneField(Release, models.PROTECT, related_name="judgement")
     settings = models.JSONField(help_text="releases.analysis.settings.Settings")
     history = models.JSONField(help_text="the hour before, as batches of a minute: stable beside control")
+    minutes = models.PositiveSmallIntegerField(help_text="how many minutes of history there were")
     state = models.TextField(help_text="the judge as JSON")
     length = models.PositiveSmallIntegerField(default=10, help_text="seconds of a batch")
     began = models.BigIntegerField(help_text="epoch seconds at which the first batch begins")

@@ -28,13 +28,13 @@ class Judged:
 
 def judged(release: Release, with_points: bool = False) -> Judged | None:
     """Return what the judge found so far; None where a release was never judged."""
-    judgement = Judgement.objects.filter(release=release).defer("state").first()
+    judgement = Judgement.objects.filter(release=release).defer("state", "history").first()
     if judgement is None:
         return None
     verdict = judging.newest(release)
     return Judged(
         settings=Settings.from_json(judgement.settings),
-        minutes=len(judgement.history),
+        minutes=judgement.minutes,
         length=judgement.length,
         skipped=judgement.skipped,
         verdict=verdict,

@@ -84,6 +84,15 @@ def held_back(seen: Seen) -> Plan | None:
     return hold("Paused. A fault would still take it back.") if seen.paused else None
 
 
+def before_all(seen: Seen) -> Plan | None:
+    """What every strategy looks at first: the judge, what holds, and whether it may begin; None where it goes on."""
+    if stopped := stopped_by_the_judge(seen):
+        return stopped
+    if held := held_back(seen):
+        return held
+    return wait_to_begin(seen) if seen.state == "waiting" else None
+
+
 def wait_to_begin(seen: Seen) -> Plan:
     """Leave `waiting` only when its start time has come and nothing is unmet."""
     if seen.seconds_to_start > 0:

@@ -7,12 +7,10 @@ from releases.strategies.base import (
     Seen,
     adoption,
     after_the_switch,
-    held_back,
+    before_all,
     hold,
-    stopped_by_the_judge,
     switch,
     trouble,
-    wait_to_begin,
 )
 
 
@@ -24,12 +22,8 @@ class BlueGreen:
     summary = "The new package is loaded and warmed beside the old one, then takes all traffic in one switch."
 
     def plan(self, seen: Seen) -> Plan:
-        if stopped := stopped_by_the_judge(seen):
-            return stopped
-        if held := held_back(seen):
-            return held
-        if seen.state == "waiting":
-            return wait_to_begin(seen)
+        if first := before_all(seen):
+            return first
         if seen.state == "preparing":
             return self._prepare(seen)
         return after_the_switch(seen)

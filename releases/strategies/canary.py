@@ -9,13 +9,11 @@ from releases.strategies.base import (
     Seen,
     adoption,
     after_the_switch,
-    held_back,
+    before_all,
     hold,
     span,
-    stopped_by_the_judge,
     switch,
     trouble,
-    wait_to_begin,
 )
 
 # Weights in per cent and seconds: an hour, as the judge's figures are stated for.
@@ -30,12 +28,8 @@ class Canary:
     summary = "A small share of the traffic, then more, while the judge compares. A fault takes it back by itself."
 
     def plan(self, seen: Seen) -> Plan:
-        if stopped := stopped_by_the_judge(seen):
-            return stopped
-        if held := held_back(seen):
-            return held
-        if seen.state == "waiting":
-            return wait_to_begin(seen)
+        if first := before_all(seen):
+            return first
         if seen.state == "preparing":
             return self._prepare(seen)
         if seen.state == "shifting" and seen.step <= len(seen.steps):

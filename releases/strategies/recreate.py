@@ -7,10 +7,9 @@ from releases.strategies.base import (
     Seen,
     adoption,
     after_the_switch,
-    held_back,
+    before_all,
     hold,
     trouble,
-    wait_to_begin,
 )
 
 OFF, ON = 0, 1
@@ -25,10 +24,8 @@ class Recreate:
 
     def plan(self, seen: Seen) -> Plan:
         is_off = seen.state == "shifting" and seen.step == OFF
-        if not is_off and (held := held_back(seen)):  # between off and on a hold would be an outage
-            return held
-        if seen.state == "waiting":
-            return wait_to_begin(seen)
+        if not is_off and (first := before_all(seen)):  # between off and on a hold would be an outage
+            return first
         if seen.state == "preparing":
             words = "The old package goes off." if seen.has_stable else "Nothing is live, so nothing goes off."
             return Plan("shift", words, weight=0.0, stable_weight=0.0, step=OFF)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -105,3 +106,13 @@ def test_a_recreate_between_off_and_on_is_not_held() -> None:
     off = Seen(state="shifting", step=0, gateways=1, adopted=1, held="The line was stopped.", paused=True)
     assert STRATEGIES["recreate"].plan(off).action == "step"
     assert STRATEGIES["recreate"].plan(replace(off, step=1)).action == "hold"
+
+
+def test_the_time_of_a_stop_counts_for_no_step(canary: Release) -> None:  # noqa: F811
+    before = canary.step_since
+    found = line.stop(actor=None, reason="odd")
+    LineStop.objects.filter(pk=found.pk).update(stopped_at=found.stopped_at - timedelta(minutes=5))
+    Release.objects.filter(pk=canary.pk).update(step_since=before - timedelta(minutes=8))
+    line.go_on(actor=None, reason="fine")
+    canary.refresh_from_db()
+    assert (canary.step_since - before).total_seconds() == pytest.approx(-180, abs=3)
