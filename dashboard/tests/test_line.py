@@ -48,6 +48,15 @@ def test_others_see_no_button_and_are_refused(signed_in: SignedIn, packages: lis
     assert client.post("/line/", {"verb": "stop", "reason": "odd"}).status_code == 403
 
 
+def test_who_may_not_let_it_go_on_sees_why_and_no_link(signed_in: SignedIn, packages: list[Package]) -> None:
+    line.stop(actor=None, reason="odd")
+    for path in ("/", "/health/troubles/"):
+        shown = signed_in("viewer").get(path).content.decode()
+        assert "The line is stopped since" in shown
+        assert "Let it go on" not in shown
+        assert "Let it go on" in signed_in("admin").get(path).content.decode()
+
+
 def test_a_hotfix_says_why_and_begins(signed_in: SignedIn, packages: list[Package]) -> None:
     client, fields = signed_in("release manager"), {"package": 1, "environment": "dev", "strategy": "blue_green"}
     assert "Hotfix, because" not in client.get("/models/flight-eta/promote/", fields).content.decode()
