@@ -165,6 +165,11 @@ class Slipway:
         self.closing.callback(client.close)
         return client
 
+    def redis_url(self) -> str:
+        """The Redis of the installation, with its password, as its gateways were told it."""
+        variables = Path(f"/proc/{self.children()['gateway-production']}/environ").read_bytes().split(b"\0")
+        return next(line for line in variables if line.startswith(b"REDIS_URL=")).decode().partition("=")[2]
+
     def shell(self, code: str) -> str:
         """Run a few lines of Django code beside the running product; return what they print."""
         command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]

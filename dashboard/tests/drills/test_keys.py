@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -41,18 +40,12 @@ def doors(shared: Slipway, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The model live in production behind two gateways: address by number, and the second's process."""
     folder = tmp_path_factory.mktemp("keys")
     material.fill(shared, folder, packages=1, model=MODEL)
-    second = GatewayProcess(redis_url(shared), folder / "second", PLACE, more={"GATEWAY_NAME": "second"}).start()
+    second = GatewayProcess(shared.redis_url(), folder / "second", PLACE, more={"GATEWAY_NAME": "second"}).start()
     try:
         until("the second gateway", second.ready)
         yield {1: shared.production, 2: f"http://127.0.0.1:{second.port}", 0: second}
     finally:
         second.kill()
-
-
-def redis_url(slipway: Slipway) -> str:
-    """The Redis of the installation, with its password, as its gateways were told it."""
-    variables = Path(f"/proc/{slipway.children()['gateway-production']}/environ").read_bytes().split(b"\0")
-    return next(line for line in variables if line.startswith(b"REDIS_URL=")).decode().partition("=")[2]
 
 
 class Limited:
