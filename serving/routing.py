@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 T = TypeVar("T")
-Arm = Literal["stable", "candidate", "control", "previous"]
+Arm = Literal["stable", "candidate", "control", "previous", "shadow"]
 RESERVED = frozenset({"v1", "v2", "mlflow", "metrics", "stream", "edge", "api"})
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -33,12 +33,24 @@ class Target:
     runtime: Literal["onnx", "sklearn"]
     arm: Arm
     weight: float
-    mirror: float = 0.0
 
     def __post_init__(self) -> None:
         # 95 and 95.0 are one weight, and must be the same bytes.
         object.__setattr__(self, "weight", float(self.weight))
-        object.__setattr__(self, "mirror", float(self.mirror))
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A package that answers a share of the requests, above 0 and up to 1, once more, and no caller ever sees it.
+
+    `run` names the comparison; two numbers agree that differ by no more than atol + rtol × the live one.
+    """
+
+    run: int
+    target: Target
+    share: float
+    atol: float = 0.0
+    rtol: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,7 @@ class Capture:
 class Route:
     """A model's targets. `deadline` is in seconds; `sticky` names the field whose value decides, instead of chance.
 
-    Without `capture` nothing of a request is kept.
+    Without `capture` nothing of a request is kept. `shadows` are none of the targets: no gateway loads them.
     """
 
     model: str
@@ -62,6 +74,7 @@ class Route:
     sticky: str | None = None
     deadline: float = 10.0
     capture: Capture | None = None
+    shadows: tuple[Shadow, ...] = ()
 
     @cached_property
     def off(self) -> bool:
@@ -204,6 +217,8 @@ def _check_route(model: str, route: Route) -> None:
         raise ValueError(f"{model}: capture needs a share above 0 and up to 1, and at least one request an hour.")
     for target in route.targets:
         _check_target(model, target)
+    for shadow in route.shadows:
+        _check_shadow(model, shadow)
     _check_weights(model, route)
 
 
@@ -225,5 +240,14 @@ def _check_target(model: str, target: Target) -> None:
         raise ValueError(f"{where}: the address must start with file://, http:// or https://.")
     if not 0 <= target.weight <= 100:
         raise ValueError(f"{where}: the weight must lie between 0 and 100.")
-    if not 0 <= target.mirror <= 1:
-        raise ValueError(f"{where}: the mirror share must lie between 0 and 1.")
+
+
+def _check_shadow(model: str, shadow: Shadow) -> None:
+    _check_target(model, shadow.target)
+    where = f"{model}, shadow {shadow.run}"
+    if shadow.target.weight:
+        raise ValueError(f"{where}: a shadow takes none of the traffic.")
+    if not 0 < shadow.share <= 1:
+        raise ValueError(f"{where}: the share must lie above 0 and be at most 1.")
+    if not (0 <= shadow.atol < math.inf and 0 <= shadow.rtol < math.inf):
+        raise ValueError(f"{where}: the tolerances must be numbers from 0.")

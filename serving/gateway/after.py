@@ -14,7 +14,7 @@ from serving.metrics.series import Line
 # Sees every request with its reply; must neither wait nor raise.
 Observer = Callable[[Request, Reply], None]
 # Sees a request whose rows were kept; the same holds for it.
-Capturer = Callable[[Request, Reply, Call], None]
+Keeper = Callable[[Request, Reply, Call], None]
 MOST_LINES = 4096
 PROBES = frozenset({"live", "ready", "model-ready", "alive", "ping", "metrics"})
 # Why a request was turned away, where the reply does not say it itself.
@@ -44,17 +44,18 @@ class After:
     """The one hook of both doors. `observers` are set before the first request."""
 
     def __init__(
-        self, recorder: Recorder, live: Live, observers: tuple[Observer, ...] = (), capture: Capturer | None = None
+        self, recorder: Recorder, live: Live, observers: tuple[Observer, ...] = (), keepers: tuple[Keeper, ...] = ()
     ) -> None:
-        self._recorder, self._live, self.observers, self._capture = recorder, live, observers, capture
+        self._recorder, self._live, self.observers, self._keepers = recorder, live, observers, keepers
         self._lines: dict[tuple[str, str, str], Line] = {}
 
     def reply(self, request: Request, reply: Reply) -> None:
         """Close the count of a reply that was handed over, or failed to be."""
         if reply.call is not None:
             self._recorder.finish(reply.call)
-            if reply.call.kept is not None and self._capture is not None:
-                self._capture(request, reply, reply.call)
+            if reply.call.kept is not None:
+                for keep in self._keepers:
+                    keep(request, reply, reply.call)
         elif reply.status >= 400:
             self._turn_away(request, reply)
         for observe in self.observers:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from serving import captured
 from serving.contract import Batch
 from serving.gateway.messages import Reply, Request
 from serving.gateway.protocols import v1
+from serving.gateway.room import Room
 from serving.gateway.world import Live
 from serving.metrics.recorder import REFUSED, Call
 from serving.routing import Capture
@@ -48,10 +49,8 @@ class Captures:
         self, live: Live, draw: Callable[[], float] = random.random, clock: Callable[[], float] = time.time
     ) -> None:
         self._live, self._draw, self._clock = live, draw, clock
-        self._waiting: deque[Taken] = deque()
+        self._room: Room[Taken] = Room(MOST_WAITING, MOST_ONE)
         self._hours: dict[tuple[str, str], tuple[int, int]] = {}
-        # One thread adds to each, so neither needs a lock.
-        self._came, self._went = 0, 0
         self.counts: Counter[str] = Counter()
         self.lost = 0
 
@@ -63,22 +62,17 @@ class Captures:
         if not self._within(call, setting.per_hour):
             self.counts["over"] += 1
             return
-        weight = _weight(request, reply, call)
-        if weight > MOST_ONE or self._came - self._went + weight > MOST_WAITING:
-            self.counts["dropped"] += 1
-            return
-        self._came += weight
-        self.counts["kept"] += 1
-        seconds = time.monotonic() - call.began
-        self._waiting.append(Taken(self._clock() - seconds, seconds, call, reply.status, reply.headers, weight))
+        weight, seconds = weight_of(request, reply, call), time.monotonic() - call.began
+        taken = Taken(self._clock() - seconds, seconds, call, reply.status, reply.headers, weight)
+        self.counts["kept" if self._room.offer(taken, weight) else "dropped"] += 1
 
     def take(self, most: int) -> list[Taken]:
         """Return what came first, at most so many."""
-        return [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        return [taken for taken, _ in self._room.take(most)]
 
     def done(self, taken: list[Taken], lost: int = 0) -> None:
         """Make room again: these are written, or `lost` of them for good."""
-        self._went += sum(item.weight for item in taken)
+        self._room.done(sum(item.weight for item in taken))
         self.lost += lost
 
     def told(self) -> dict[str, int]:
@@ -87,9 +81,7 @@ class Captures:
         return counts | {"dropped": counts.get("dropped", 0) + self.lost} if counts else {}
 
     def _setting(self, call: Call) -> Capture | None:
-        """The setting as it was published last: a route that goes on as before must not capture as before."""
-        live = self._live.world.tables.get(call.line.environment)
-        route = live.table.routes.get(call.line.key[0]) if live else None
+        route = self._live.published(call.line.environment, call.line.key[0])
         return route.capture if route else None
 
     def _within(self, call: Call, most: int) -> bool:
@@ -100,7 +92,8 @@ class Captures:
         return count < most
 
 
-def _weight(request: Request, reply: Reply, call: Call) -> int:
+def weight_of(request: Request, reply: Reply, call: Call) -> int:
+    """Return about how many bytes a request and its answer take while they wait."""
     choice, batch, _ = call.kept
     values: int = batch.rows * len(choice.package.decoder.fields)
     return max(len(request.body), NUMBER * values) + len(reply.body)

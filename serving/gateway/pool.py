@@ -46,7 +46,7 @@ class Package:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"package-{manifest.package[7:15]}")
         # Of its own, so that what takes long to read does not hold up what the model computes; started when it is used.
         self._reader = ThreadPoolExecutor(1, thread_name_prefix=f"reading-{manifest.package[7:15]}")
-        self._ticks, self._flights = Ticks(self._call), Flights(self._call_in_worker, self._worker)
+        self._ticks, self._flights = Ticks(self._call), Flights(self.compute, self._worker)
         self._reading = 0
         self.busy, self.cost = 0, 0.0
 
@@ -101,7 +101,8 @@ class Package:
     def _call(self, batch: Batch) -> Answer:
         return self._marked(batch, self._slot)
 
-    def _call_in_worker(self, batch: Batch) -> Answer:
+    def compute(self, batch: Batch) -> Answer:
+        """Ask the model, and wait for it: never on an event loop. Raises what it raises."""
         return self._marked(batch, self._slot + 1) if self.runtime.inline else self.runtime.predict(batch)
 
     def _marked(self, batch: Batch, place: int) -> Answer:
@@ -118,7 +119,7 @@ class Package:
         seconds = []
         for _ in range(WARM_CALLS):
             began = time.perf_counter()
-            self.sample = self._call_in_worker(batch)
+            self.sample = self.compute(batch)
             seconds.append(time.perf_counter() - began)
         self.cost = min(seconds)
 

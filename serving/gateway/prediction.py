@@ -55,7 +55,7 @@ class Prediction(Waiting):
 
     def found(self, found: Answer | Exception) -> None:
         """Take the answer, or why there is none; the count stays open until the reply has been handed over."""
-        if self.choice.captured:
+        if self.choice.kept:
             self._keep(found)
         reply = self._refusal(found) if isinstance(found, Exception) else self._reply(found)
         self.choice.package.busy -= 1
@@ -63,7 +63,7 @@ class Prediction(Waiting):
         self.then(reply)
 
     def _keep(self, found: Answer | Exception) -> None:
-        """Hold on to what capture may want; a request that was not read has nothing to keep."""
+        """Hold on to what capture or a shadow may want; a request that was not read has nothing to keep."""
         if hasattr(self, "batch"):
             self.call.kept = self.choice, self.batch, found if isinstance(found, Answer) else None
 

@@ -26,6 +26,8 @@ from serving.gateway.config import WRONG_SETTING, Config, ConfigError, read_conf
 from serving.gateway.disk import Disk
 from serving.gateway.heart import Heart
 from serving.gateway.journal import Journal
+from serving.gateway.mirror import Mirror
+from serving.gateway.mirroring import Mirroring
 from serving.gateway.pool import Pool
 from serving.gateway.predicting import Predictor
 from serving.gateway.request_log import RequestLog
@@ -60,6 +62,8 @@ class Process:
         states, line = self.follower.states, self.follower.line
         self.captures = Captures(self.live, clock=self.recorder.now)
         self.capturing = Capturing(config.redis_url, self.boot, self.captures)
+        self.mirror = Mirror(self.live, clock=self.recorder.now)
+        self.mirroring = Mirroring(self.live, self.mirror)
         clock = Clock(lambda: self.recorder.offset, lambda offset: self._on_loop(self._agree, offset))
         told = self.captures.told
         self.heart = Heart(config, self.boot, states, lambda: line.cut_off, self.shares, clock, self._written, told)
@@ -68,6 +72,10 @@ class Process:
         model = config.mlflow_model
         counters = {
             "slipway_log_dropped_total": ("Lines that the log had to drop.", lambda: float(writer.dropped)),
+            "slipway_shadow_dropped_total": (
+                "Requests that a shadow did not get for want of room.",
+                lambda: float(self.mirror.dropped.total()),
+            ),
             "slipway_spans_dropped_total": ("Spans that the collector did not take in time.", self._spans_dropped),
         }
         scrape = Scrape(config, self.recorder, self.live, counters)
@@ -77,7 +85,7 @@ class Process:
         self.requests = RequestLog(writer, self.live, config.log_sample)
         self.spans = spans_of(config, self.recorder.now)
         observers = (self.requests,) if self.spans is None else (self.requests, self.spans)
-        self.after = After(self.recorder, self.live, observers, self.captures.offer)
+        self.after = After(self.recorder, self.live, observers, (self.captures.offer, self.mirror.offer))
         self.server, self._sweep_door = self._server()
         self._stop = threading.Event()
 
@@ -97,7 +105,7 @@ class Process:
         """Answer until a signal comes, then finish what is in flight."""
         self._loop = asyncio.get_running_loop()
         following, beating = self._thread(self.follower.run), self._thread(self.heart.run)
-        sending = [self._thread(self.capturing.run)]
+        sending = [self._thread(self.capturing.run), self._thread(self.mirroring.run)]
         if self.spans is not None:
             sending.append(self._thread(self.spans.run))
         for thread in (following, beating, *sending):

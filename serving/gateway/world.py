@@ -17,14 +17,14 @@ from serving.routing import Key, Route, RouteTable, Target
 class Choice:
     """A target that was picked, with all that its requests share: the package, where they are counted, the headers.
 
-    `captured`: whether requests may be kept with their answers.
+    `kept`: whether requests are held on to with their answers after the reply, for capture or a shadow.
     """
 
     target: Target
     package: Package
     line: Line
     headers: Lines
-    captured: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class LiveRoute:
             key = (self.route.model, self.generation, arm, target.digest, "rest", protocol)
             line = Line(environment, key, number=target.package)
             headers = Lines(("x-package", str(target.package)), ("x-package-digest", target.digest))
-            package, captured = self.packages[target.digest], self.route.capture is not None
-            found = self._choices[name] = Choice(target, package, line, headers, captured)
+            kept = self.route.capture is not None or bool(self.route.shadows)
+            found = self._choices[name] = Choice(target, self.packages[target.digest], line, headers, kept)
         return found
 
     def choices(self, environment: str, protocol: str) -> tuple[tuple[float, Choice], ...]:
@@ -120,3 +120,8 @@ class Live:
 
     def __init__(self) -> None:
         self.world = World()
+
+    def published(self, environment: str, model: str) -> Route | None:
+        """Return the route as it was published last: one that goes on as before must not be kept from as before."""
+        live = self.world.tables.get(environment)
+        return live.table.routes.get(model) if live else None

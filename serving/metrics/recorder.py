@@ -26,7 +26,8 @@ class Call:
     """One request that has started and has no outcome yet. `began` is monotonic, `deadline` in seconds.
 
     `late` is the outcome when the deadline passes.
-    `rows`, `queued` and `computed` (seconds) are filled in on the way; `kept` is what capture needs, where it is on.
+    `rows`, `queued` and `computed` (seconds) are filled in on the way; `kept` is what capture and shadows need,
+    where there are any.
     """
 
     line: Line

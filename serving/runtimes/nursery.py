@@ -6,7 +6,6 @@ with the gateway that started it, and its children end with it.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -20,9 +19,9 @@ import msgspec
 from serving.artefacts import ArtefactError, verify
 from serving.runtimes import read_signature, wire
 from serving.runtimes.base import ModelError, Runtime
+from serving.runtimes.parent import die_with_parent
 from serving.runtimes.sklearn import load_sklearn
 
-PR_SET_PDEATHSIG = 1
 # Where they share a core, who answers callers goes before who computes: what waits meanwhile joins the next batch.
 NICE = 5
 
@@ -47,17 +46,11 @@ def main() -> None:
 
 def _live(place: int) -> None:
     """The whole life of a child."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with Connection(place) as line, suppress(EOFError, OSError):
         serve(line)
     os._exit(0)
-
-
-def _die_with_parent() -> None:
-    """On Linux a child that computes is killed with the nursery; elsewhere it ends when its answer finds nobody."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def serve(line: Connection) -> None:

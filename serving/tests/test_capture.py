@@ -44,7 +44,7 @@ class Kept:
         route = Route("eta", (target,), capture=setting)
         self.inside = Inside(folder, RouteTable("dev", 1, {"eta": route}, keyless=True))
         self.captures = Captures(self.inside.live, lambda: draw)
-        self.after = After(self.inside.recorder, self.inside.live, (), self.captures.offer)
+        self.after = After(self.inside.recorder, self.inside.live, (), (self.captures.offer,))
 
     @property
     def package(self) -> Package:
@@ -154,7 +154,7 @@ def test_switched_off_it_stops_at_once_even_on_a_route_that_goes_on_as_before(ke
 
 
 def test_what_finds_no_room_is_dropped_and_counted(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "MOST_WAITING", 3 * _weight(kept))
+    monkeypatch.setattr(kept.captures._room, "_most", 3 * _weight(kept))
     for _ in range(5):
         kept.ask()
     assert kept.captures.told() == {"kept": 4, "dropped": 2}

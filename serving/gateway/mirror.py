@@ -1,0 +1,87 @@
+"""Shadows, on the event loop: requests that drew one are referenced after the reply, and a thread sends them on.
+
+What is on its way is bounded; a request that finds no room is dropped and counted, and none ever waits.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from serving.gateway.capture import weight_of
+from serving.gateway.messages import Reply, Request
+from serving.gateway.pairs import Pair
+from serving.gateway.room import Room
+from serving.gateway.world import Live
+from serving.metrics.recorder import REFUSED, Call
+from serving.runtimes import Answer, wire
+
+# Bytes: one request with its answer, and all that wait to be sent.
+MOST_ONE, MOST_WAITING = 1024 * 1024, 8 * 1024 * 1024
+# Only what the live package answered can be compared with it.
+LIVE = frozenset({"stable", "control"})
+# These say how to read a body; the others are nobody's business, an API key least of all.
+NEEDED = ("content-type", "inference-header-content-length")
+
+
+class Mirrored(NamedTuple):
+    """A request that drew the shadows `runs`; `at` is when it came (epoch)."""
+
+    runs: list[int]
+    request: Request
+    headers: list[tuple[str, str]]
+    call: Call
+    at: float
+
+
+class Mirror:
+    """`offer` is called on the event loop; the rest by the one thread that sends. `dropped` counts by run."""
+
+    def __init__(
+        self, live: Live, draw: Callable[[], float] = random.random, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._live, self._draw, self._clock = live, draw, clock
+        self.room: Room[Mirrored] = Room(MOST_WAITING, MOST_ONE)
+        self.dropped: Counter[int] = Counter()
+        self._told: Counter[int] = Counter()
+
+    def offer(self, request: Request, reply: Reply, call: Call) -> None:
+        """Hold on to a request that drew a shadow; one that breaks the contract, or chose its package, has none."""
+        route = self._live.published(call.line.environment, call.line.key[0])
+        if route is None or not route.shadows or call.outcome == REFUSED or call.line.key[2] not in LIVE:
+            return
+        runs = [shadow.run for shadow in route.shadows if self._draw() < shadow.share]
+        if not runs:
+            return
+        at = self._clock() - (time.monotonic() - call.began)
+        if not self.room.offer(Mirrored(runs, request, reply.headers, call, at), weight_of(request, reply, call)):
+            self.drop(runs)
+
+    def drop(self, runs: list[int]) -> None:
+        self.dropped.update(runs)
+
+    def untold(self) -> dict[int, int]:
+        """Return by run how many were dropped since the last call."""
+        now = Counter(self.dropped)
+        news, self._told = now - self._told, now
+        return dict(news)
+
+
+def pair(found: Mirrored, dropped: dict[int, int]) -> Pair:
+    """Return what the shadow process is sent. Not for the event loop."""
+    _, _, answer = found.call.kept
+    given = {name: found.request.headers.get(name) for name in NEEDED}
+    return Pair(
+        runs=found.runs,
+        protocol=found.call.line.key[5],
+        headers={name: text for name, text in given.items() if text is not None},
+        body=found.request.body,
+        answer=wire.reply(answer) if isinstance(answer, Answer) else None,
+        at=found.at,
+        id=next((text for name, text in found.headers if name == "x-request-id"), ""),
+        seconds=found.call.computed,
+        dropped=dropped,
+    )
