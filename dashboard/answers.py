@@ -26,6 +26,7 @@ MOVES = {
     "resume": "let it go on",
     "weight": "change its share",
     "promote": "promote it now",
+    "end": "end it",
     "hotfix": "release it as a hotfix",
     "recreate": "use the strategy recreate",
 }

@@ -22,6 +22,8 @@ LOOKS: dict[str, Look] = {
     "live": Look("good", "check", "Live"),
     "failed": Look("bad", "cross", "Failed"),
     "aborted": Look("quiet", "stop", "Aborted"),
+    "comparing": Look("accent", "eye", "Comparing"),
+    "compared": Look("good", "check", "Compared"),
     "retired": Look("quiet", "archive", "Retired"),
     "paused": Look("warn", "pause", "Paused"),
     "blocked": Look("warn", "lock", "Blocked"),

@@ -9,6 +9,7 @@ from releases.intake import STEPS
 from releases.models import Event, Intake, Release
 
 S = Release.State
+GOOD = (S.LIVE, S.COMPARED)
 TITLES = {
     "unpack": "Unpack",
     "digest": "Compute the digest",
@@ -74,6 +75,8 @@ def _plan(running: Release, events: list[Event], watch_seconds: int) -> Plan:
         return [*start, ("Load and switch on", after), *watch, ("Live", ())]
     if running.strategy == "recreate":
         return [*start, ("Old one off", ("step",)), ("New one on", after), *watch, ("Live", ())]
+    if running.strategy == "shadow":
+        return [*start, ("Load beside it", ("shift",)), ("Compare", ("end",)), ("Compared", ())]
     if running.strategy == "canary":
         shares: Plan = [(f"{weight:g} %", ()) for weight, _ in running.plan.get("steps", ())]
         return [*start, ("Load and warm", ("shift",)), *shares, ("All of it", after), *watch, ("Live", ())]
@@ -82,7 +85,7 @@ def _plan(running: Release, events: list[Event], watch_seconds: int) -> Plan:
 
 def _reached(running: Release, events: list[Event], plan: Plan) -> int:
     """The index of the step that is under way, or where it stopped; beyond the last one once it is live."""
-    if running.state == S.LIVE:
+    if running.state in GOOD:
         return len(plan)
     happened = {event.action for event in events}
     done = [index for index, (_, actions) in enumerate(plan) if happened & set(actions)]
@@ -94,8 +97,8 @@ def _reached(running: Release, events: list[Event], plan: Plan) -> int:
 
 def _step(running: Release, title: str, index: int, at: int, stopped: bool, when: Event | None) -> dict[str, Any]:
     if index < at:
-        live = index == at - 1 and running.state == S.LIVE
-        detail = f"{running.ended_at:%H:%M:%S}" if live and running.ended_at else f"{when.at:%H:%M:%S}" if when else ""
+        ended = index == at - 1 and running.state in GOOD
+        detail = f"{running.ended_at:%H:%M:%S}" if ended and running.ended_at else f"{when.at:%H:%M:%S}" if when else ""
         return {"title": title, "detail": detail, "state": "done"}
     if index > at:
         return {"title": title, "detail": "", "state": "skipped" if stopped else "todo"}

@@ -9,14 +9,28 @@ from dashboard import figures
 from dashboard.cells import what
 from releases.gateways import Adoption
 from releases.models import Event, Release
-from releases.strategies import STRATEGIES
+from releases.strategies import EVERY
 
 S = Release.State
 # What is marked on the time axis of the charts.
 MARKS = {"shift": "switch", "step": "new one on", "finish": "live", "abort": "stopped", "fail": "rolled back"}
 SHARED = ("shift", "step", "weight", "promote")
+SHADOWED = {
+    "create": "A shadow was asked for",
+    "begin": "Loading it beside the live one",
+    "shift": "Requests are mirrored",
+    "end": "Compared",
+}
 NOTHING_OFF = "Nothing has to go off"
-TONES = {"finish": "good", "abort": "warn", "fail": "bad", "shift": "accent", "step": "accent", "watch": "accent"}
+TONES = {
+    "finish": "good",
+    "end": "good",
+    "abort": "warn",
+    "fail": "bad",
+    "shift": "accent",
+    "step": "accent",
+    "watch": "accent",
+}
 
 
 def state(release: Release) -> str:
@@ -25,13 +39,19 @@ def state(release: Release) -> str:
         return "retired"
     if release.state == S.LIVE and release.package_id is None:
         return "off"
-    return "paused" if release.paused_at and release.is_unfinished else release.state
+    if release.paused_at and release.is_unfinished:
+        return "paused"
+    return "comparing" if release.strategy == "shadow" and release.state == S.SHIFTING else release.state
 
 
 def row(release: Release) -> dict[str, Any]:
     """Return a release as lists show it: {release, what, state, tone}."""
     shown = state(release)
-    tone = "accent" if release.is_unfinished else {"live": "good", "failed": "bad", "aborted": "warn"}.get(shown, "")
+    tone = (
+        "accent"
+        if release.is_unfinished
+        else {"live": "good", "compared": "good", "failed": "bad", "aborted": "warn"}.get(shown, "")
+    )
     return {"release": release, "what": what(release), "state": shown, "tone": tone}
 
 
@@ -56,6 +76,8 @@ def marks(release: Release) -> list[tuple[float, str]]:
 def _mark(each: Event, release: Release) -> str:
     if release.strategy == "canary" and each.action in SHARED:
         return f"{each.weight:g} %"
+    if release.strategy == "shadow" and each.action in SHADOWED:
+        return {"shift": "shadow", "end": "compared"}.get(each.action, "")
     return MARKS.get(each.action, "")
 
 
@@ -71,7 +93,7 @@ def adoption(known: Adoption) -> str:
 
 def facts(release: Release) -> list[dict[str, Any]]:
     """Return the strip of figures: how, since when, how long, and what was off for how long."""
-    strategy = STRATEGIES.get(release.strategy)
+    strategy = EVERY.get(release.strategy)
     label = strategy.label if strategy else release.strategy
     begun, since = _begun(release)
     found = [{"label": "Strategy", "value": "Rollback" if release.is_rollback else label}]
@@ -93,12 +115,20 @@ def _begun(release: Release) -> tuple[datetime, str]:
 
 def about(release: Release) -> list[dict[str, Any]]:
     """Return what a release is, as `components/pairs.html` shows it."""
-    new, old = release.package, release.replaces
-    strategy = STRATEGIES.get(release.strategy)
+    new, old, shadow = release.package, release.replaces, release.strategy == "shadow"
+    strategy = EVERY.get(release.strategy)
     pairs = [
-        {"label": "Brings", "value": f"package {new.number}", "url": new.get_absolute_url()} if new else None,
+        {
+            "label": "Shadows with" if shadow else "Brings",
+            "value": f"package {new.number}",
+            "url": new.get_absolute_url(),
+        }
+        if new
+        else None,
         {"label": "Digest", "value": new.digest, "digest": True} if new else None,
-        {"label": "Replaces", "value": f"package {old.number}", "url": old.get_absolute_url()} if old else None,
+        {"label": "Beside" if shadow else "Replaces", "value": f"package {old.number}", "url": old.get_absolute_url()}
+        if old
+        else None,
         {"label": "Reason", "value": release.reason or "none given"},
         {"label": "How", "value": _how(release, strategy.summary)} if strategy and not release.is_rollback else None,
         {"label": "Hotfix", "value": release.hotfix} if release.hotfix else None,
@@ -129,6 +159,8 @@ def _downtime(release: Release) -> list[dict[str, Any]]:
 def _title(each: Event, release: Release) -> str:
     new = f"package {release.package.number}" if release.package else "nothing"
     old = f"package {release.replaces.number}" if release.replaces else "nothing"
+    if release.strategy == "shadow" and each.action in SHADOWED:
+        return SHADOWED[each.action]
     if each.action == "create":
         return f"Rollback from {old} to {new}" if release.is_rollback else f"Release of {new} was asked for"
     if release.strategy == "canary" and each.action in SHARED:

@@ -9,11 +9,18 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.utils import timezone
 
+from releases import agreement
 from releases.models import Environment, Evidence, MLModel, Override, Package, Release, Rule, SuiteSetting, Want
 from releases.wants import KINDS, settings_digest
 
 MET = frozenset({"pass", "overridden"})
-PAGES = {"uat": "uat"}  # what a person begins, and no worker
+# What a person begins, and no worker.
+PAGES = {"uat": "uat", "shadow": "shadow"}
+# How people say that it was not done yet, and that it was done in other circumstances.
+DONE = {
+    "uat": ("been signed", "was signed in {} for another plan"),
+    "shadow": ("ended", "was compared in {} by another rule"),
+}
 MOST = 1000  # results of one package that are looked at; one environment gets a few a day
 
 
@@ -49,7 +56,7 @@ def check(package: Package, environment: Environment, release: Release | None = 
     shown = [*_age(package, environment, rule), *_wants(package, rule)] if rule else []
     if release is not None:
         shown = _overridden(release, shown)
-    return [*_order(package, environment), _intake(package), *shown]
+    return [*_order(package, environment), intake(package), *shown]
 
 
 def unmet(package: Package, environment: Environment, release: Release | None = None) -> list[Gate]:
@@ -70,7 +77,8 @@ def rule_for(model: MLModel, environment: Environment) -> Rule | None:
 def settings_of(model: MLModel) -> dict[str, str]:
     """Return the digest of the settings with which each kind runs today."""
     changed = dict(SuiteSetting.objects.filter(model=model).values_list("kind", "digest"))
-    return dict.fromkeys(KINDS, settings_digest({})) | changed
+    compared = {"shadow": settings_digest(agreement.rule_of(model.agreement).to_json())}
+    return dict.fromkeys(KINDS, settings_digest({})) | changed | compared
 
 
 def _order(package: Package, environment: Environment) -> list[Gate]:
@@ -89,7 +97,7 @@ def _order(package: Package, environment: Environment) -> list[Gate]:
     return [Gate("order", "fail", words, mends)]
 
 
-def _intake(package: Package) -> Gate:
+def intake(package: Package) -> Gate:
     """By the evidence about exactly these bytes: what no intake has passed comes in nowhere."""
     last = Evidence.objects.filter(digest=package.digest, kind="intake").first()
     if last and last.verdict == "pass":
@@ -123,15 +131,15 @@ def _wants(package: Package, rule: Rule) -> list[Gate]:
 
 def _want(package: Package, want: Want, last: Evidence | None, digest: str, now: datetime) -> Gate:
     """The newest result decides: a later failure takes an earlier success back."""
-    label, where, by_hand = KINDS[want.kind], want.where.name, want.kind in PAGES
+    label, where = KINDS[want.kind], want.where.name
+    done, again = DONE.get(want.kind, ("run", "ran in {} with other settings"))
     asked = {"package": package.number, "kind": want.kind, "environment": where}
     start = f"/models/{package.model.name}/{PAGES.get(want.kind, 'suites')}/start/?{urlencode(asked)}"
     gate = Gate(f"{want.kind} in {where}", "hold", "", start, want.kind, where, missing=True)
     if last is None:
-        return replace(gate, words=f"{label} has not {'been signed' if by_hand else 'run'} in {where} yet.")
+        return replace(gate, words=f"{label} has not {done} in {where} yet.")
     if last.settings_digest != digest:
-        how = "was signed in {} for another plan" if by_hand else "ran in {} with other settings"
-        return replace(gate, words=f"{label} {how.format(where)} than today's, so that counts no more.")
+        return replace(gate, words=f"{label} {again.format(where)} than today's, so that counts no more.")
     shown = replace(gate, url=last.get_absolute_url() or start, missing=False)
     if last.verdict == "fail":
         return replace(shown, verdict="fail", words=f"{label} failed in {where}. {last.words}".strip())

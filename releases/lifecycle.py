@@ -20,6 +20,7 @@ MOVES: dict[tuple[str, str], str] = {
     ("watch", S.SHIFTING): S.WATCHING,
     ("finish", S.SHIFTING): S.LIVE,
     ("finish", S.WATCHING): S.LIVE,
+    ("end", S.SHIFTING): S.COMPARED,
     ("abort", S.WAITING): S.ABORTED,
     ("abort", S.PREPARING): S.ABORTED,
     ("abort", S.SHIFTING): S.ABORTED,
@@ -28,7 +29,7 @@ MOVES: dict[tuple[str, str], str] = {
     ("fail", S.SHIFTING): S.FAILED,
     ("fail", S.WATCHING): S.FAILED,
 }
-ENDS = frozenset({S.LIVE, S.FAILED, S.ABORTED})
+ENDS = frozenset(Release.ENDED)
 # Taking a release down gives the traffic back in the same statement, so that no moment lies between the two.
 GIVES_BACK = {"abort": {"weight": 0.0, "stable_weight": 100.0}, "fail": {"weight": 0.0, "stable_weight": 100.0}}
 

@@ -8,13 +8,15 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from releases import gates, gateways, judging, lifecycle, routes
+from releases import gates, gateways, judging, lifecycle, routes, shadows
 from releases.actions import line, rollbacks
+from releases.actions import shadows as shadowing
 from releases.actions.releases import retire
 from releases.analysis.verdict import Verdict
 from releases.errors import Conflict, LostRace
 from releases.models import Environment, Release, Route
-from releases.strategies import STRATEGIES, Plan, Seen
+from releases.strategies import EVERY, Plan, Seen
+from releases.strategies.base import Mirrored
 
 
 def reconcile(release_id: int) -> Plan | None:
@@ -24,7 +26,7 @@ def reconcile(release_id: int) -> Plan | None:
         return None
     now = timezone.now()
     try:
-        plan = STRATEGIES[release.strategy].plan(see(release, now, judging.advance(release)))
+        plan = EVERY[release.strategy].plan(see(release, now, judging.advance(release)))
         act(release, plan, now)
     except LostRace:
         return Plan("hold", "Another worker was first; look again.")
@@ -58,7 +60,22 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         steps=tuple((weight, seconds) for weight, seconds in release.plan.get("steps", ())),
         control=release.control,
         least_requests=judging.settings_of(release).least_requests,
+        mirrored=_mirrored(release, route),
         **_found(verdict),
+    )
+
+
+def _mirrored(release: Release, route: Route) -> Mirrored | None:
+    if release.strategy != "shadow":
+        return None
+    tally = shadows.collect(release)
+    return Mirrored(
+        pairs=tally.pairs,
+        wanted=release.plan["pairs"],
+        seconds=release.plan["seconds"],
+        ready=tally.ready,
+        error="" if tally.ready else tally.error,
+        replaced=route.stable_id != release.replaces_id,
     )
 
 
@@ -76,6 +93,8 @@ def act(release: Release, plan: Plan, now: datetime) -> None:
         return
     if plan.action == "roll_back":
         return _roll_back(release, plan.reason)
+    if plan.action == "end":
+        return shadowing.close(release, now, plan.reason)
     wanted = {"weight": plan.weight, "stable_weight": plan.stable_weight, "step": plan.step}
     columns: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     columns |= _times(release, plan, now)
@@ -94,8 +113,9 @@ def act(release: Release, plan: Plan, now: datetime) -> None:
 
 
 def _unmet(release: Release) -> tuple[str, ...]:
-    """Gates hold the beginning only, and never a rollback."""
-    if release.state != Release.State.WAITING or release.is_rollback or release.package is None:
+    """Gates hold the beginning only, and neither a rollback nor a shadow, which no caller ever sees."""
+    free = release.is_rollback or release.strategy == "shadow"
+    if release.state != Release.State.WAITING or free or release.package is None:
         return ()
     return tuple(gate.words for gate in gates.unmet(release.package, release.environment, release))
 
@@ -115,6 +135,8 @@ def _roll_back(release: Release, reason: str) -> None:
 
 
 def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:
+    if release.strategy == "shadow":
+        return {}
     if plan.action == "shift" and plan.weight == 0:
         return {"off_at": now}
     # A canary has switched when it got all, not with its first share.

@@ -133,11 +133,33 @@ def _routes(environment: Environment) -> list[routing.Route]:
     }
     rows = Route.objects.filter(environment=environment).select_related("model", "stable__model", "previous__model")
     kept = {setting.model_id: setting for setting in environment.capture_settings.filter(on=True)}
-    found = (_route(row, running.get(row.model_id), kept.get(row.model_id)) for row in rows)
+    mirrored = _shadows(environment)
+    found = (
+        _route(row, running.get(row.model_id), kept.get(row.model_id), mirrored.get(row.model_id, ())) for row in rows
+    )
     return sorted(found, key=lambda route: route.model)
 
 
-def _route(row: Route, release: Release | None, kept: CaptureSetting | None) -> routing.Route:
+def _shadows(environment: Environment) -> dict[int, tuple[routing.Shadow, ...]]:
+    """Return the shadows by model; one that is paused, or has not begun, is none."""
+    running = Release.objects.filter(
+        environment=environment, strategy="shadow", state__in=("preparing", "shifting"), paused_at=None
+    ).select_related("package")
+    found: dict[int, tuple[routing.Shadow, ...]] = {}
+    for release in running.order_by("pk"):
+        if release.package:
+            found[release.model_id] = (*found.get(release.model_id, ()), _shadow(release, release.package))
+    return found
+
+
+def _shadow(release: Release, package: Package) -> routing.Shadow:
+    rule, share = release.plan["rule"], release.plan["share"] / 100
+    return routing.Shadow(release.pk, target(package, "shadow", 0.0), share, rule["atol"], rule["rtol"])
+
+
+def _route(
+    row: Route, release: Release | None, kept: CaptureSetting | None, shadows: tuple[routing.Shadow, ...]
+) -> routing.Route:
     """Return the route of one model; the way back stays loaded at weight 0."""
     wanted: dict[int, tuple[Package, routing.Arm, float]] = {}
     moving = release if release and release.package and release.package != row.stable else None
@@ -157,6 +179,7 @@ def _route(row: Route, release: Release | None, kept: CaptureSetting | None) -> 
         sticky=row.model.sticky or None,
         deadline=row.model.deadline,
         capture=capture,
+        shadows=shadows,
     )
 
 

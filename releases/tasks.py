@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import broker, capture, reconciler, routes, smoke
+from releases import broker, capture, reconciler, routes, shadows, smoke
 from releases.actions import counts, keys
 from releases.actions.intake import LOST, WORK, run
 from releases.models import Intake, Release
@@ -102,6 +102,7 @@ def prune() -> None:
     """Drop counts and captured requests past their keeping time, uploads of no intake, what a dead worker left."""
     counts.prune(timezone.now())
     capture.prune(timezone.now())
+    shadows.prune(timezone.now())
     owned = {path.split("/")[-2] for path in Intake.objects.exclude(upload="").values_list("upload", flat=True)}
     uploads = [folder for folder in settings.UPLOADS.glob("*") if folder.name not in owned]
     for folder in [*uploads, *settings.VAR.glob(f"{WORK}*")]:
@@ -114,5 +115,5 @@ def _waits(release_id: int, action: str) -> bool:
     if action != "hold":
         return False
     release = Release.objects.only("state", "strategy").get(pk=release_id)
-    judged = release.state == Release.State.SHIFTING and release.strategy == "canary"
+    judged = release.state == Release.State.SHIFTING and release.strategy in ("canary", "shadow")
     return judged or release.state in (Release.State.WAITING, Release.State.WATCHING)

@@ -15,6 +15,7 @@ KINDS = {
     "stress": "Stress",
     "rehearsal": "Rehearsal",
     "uat": "UAT",
+    "shadow": "Shadow",
 }
 TEST, STAGING, PRODUCTION = "test", "staging", "production"
 # These would hurt the clients of an environment whose name is production.

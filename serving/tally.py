@@ -17,6 +17,8 @@ from serving.metrics.series import merge_into
 MOST_POINTS, MOST_LARGEST, MOST_VALUES, MOST_FLIPS, MOST_FIELDS = 400, 50, 40, 100, 100
 MOST_INPUT = 4096
 OTHER = "…"
+# What is smaller has no first digit worth naming.
+LEAST = 1e-300
 Counts = dict[str, list[int]]
 
 
@@ -90,8 +92,10 @@ class Tally(msgspec.Struct, kw_only=True):
         _count_capped(self.failed, why[:60], MOST_FLIPS)
 
     def keep(self, found: Iterable[Largest]) -> None:
-        """Keep the largest differences there were, up to the cap."""
-        self.largest = nlargest(MOST_LARGEST, [*self.largest, *found], key=lambda each: each.apart)
+        """Keep the largest differences there were, up to the cap; the same row once."""
+        for each in found:
+            if not each.inputs or all(each.inputs != other.inputs for other in self.largest):
+                self.largest = nlargest(MOST_LARGEST, [*self.largest, each], key=lambda one: one.apart)
 
     def least(self) -> float:
         """Return how far apart a row must be to be kept."""
@@ -139,7 +143,7 @@ def segment(value: Any) -> str:
         return str(value)[:60]
     if not isinstance(value, int | float) or not math.isfinite(value):
         return OTHER
-    if value == 0:
+    if abs(value) < LEAST:
         return "0"
     unit = 10.0 ** math.floor(math.log10(abs(value)))
     low = math.floor(value / unit) * unit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from releases.models import Environment, MLModel
-from releases.strategies import STRATEGIES
+from releases.strategies import EVERY
 
 STATES = [
     ("", "All states"),
@@ -14,6 +14,7 @@ STATES = [
     ("retired", "Retired"),
     ("failed", "Failed"),
     ("aborted", "Aborted"),
+    ("compared", "Compared"),
     ("waiting", "Waiting"),
     ("preparing", "Preparing"),
     ("shifting", "Shifting"),
@@ -33,7 +34,7 @@ class ReleaseFilter(forms.Form):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         names = MLModel.objects.values_list("name", flat=True)
         places = Environment.objects.values_list("name", flat=True)
-        labels = [(name, strategy.label) for name, strategy in STRATEGIES.items()]
+        labels = [(name, strategy.label) for name, strategy in EVERY.items()]
         self.fields["model"].choices = [("", "All models"), *((name, name) for name in names)]  # type: ignore[attr-defined]
         self.fields["environment"].choices = [("", "All environments"), *((name, name) for name in places)]  # type: ignore[attr-defined]
         self.fields["strategy"].choices = [("", "All strategies"), *labels]  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
     package, environment = named(request, name)
     require(request.user, DEPLOY, environment)
     switch = queries.switch(package, environment)
-    form = PromoteForm(posted(request), options=switch.options, initial=_first(switch))
+    form = PromoteForm(posted(request), options=switch.options, initial=_first(request, switch))
     if request.method == "POST" and (_short(request) or form.is_valid()):
         try:
             return redirect(_send(request, switch) if _short(request) else _promote(request, switch, form))
@@ -138,11 +138,14 @@ def status(form: Form) -> int:
     return getattr(form, "conflict", 0) or (400 if form.is_bound and form.errors else 200)
 
 
-def _first(switch: queries.Switch) -> dict[str, Any]:
+def _first(request: HttpRequest, switch: queries.Switch) -> dict[str, Any]:
+    """What the form begins with; the address may name a strategy and a reason."""
     possible = [option.name for option in switch.options if not option.reason]
-    wanted = switch.environment.default_strategy
+    wanted = request.GET.get("strategy", switch.environment.default_strategy)
     strategy = wanted if wanted in possible else next(iter(possible), "")
-    return {"seen": switch.seen, "strategy": strategy, "steps": planning.written(canary.STEPS)}
+    return {"seen": switch.seen, "strategy": strategy, "steps": planning.written(canary.STEPS)} | {
+        "reason": request.GET.get("reason", "")[:500]
+    }
 
 
 def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) -> Release:

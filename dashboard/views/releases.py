@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard import badges, conditions, judged, steps, tellings
+from dashboard import badges, conditions, judged, shadowed, steps, tellings
 from dashboard.cells import onward, parts, what
 from dashboard.forms.releases import ReleaseFilter
 from dashboard.measured import charts, compared
@@ -45,13 +45,13 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Release.objects.select_related(*RELATED), pk=pk)
     part = request.GET.get("part", "")
     if part == "charts":
-        return render(request, "release/_charts.html", {"release": found, **_charts(found)})
+        return render(request, "release/_charts.html", {"release": found, **_charts(request, found)})
     if part == "history":
         return render(request, "release/_history.html", {"release": found, **_history(found)})
     context = {"release": found, **_standing(request, found)}
     if part == "standing":
         return render(request, "release/_standing.html", context)
-    return render(request, "release/page.html", context | _charts(found) | _history(found))
+    return render(request, "release/page.html", context | _charts(request, found) | _history(found))
 
 
 def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
@@ -60,13 +60,14 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
         "what": what(found),
         "state": tellings.state(found),
         "steps": steps.release(found, events, found.environment.watch_seconds),
-        "parts": parts(found) if found.is_unfinished else [],
+        "parts": parts(found) if found.is_unfinished and found.strategy != "shadow" else [],
         "adoption": tellings.adoption(queries.adoption(found)) if found.is_unfinished else "",
         "may_deploy": may(request.user, DEPLOY, found.environment),
         "may_abort": "abort" in legal(found.state) and not found.is_rollback,
         "may_roll_back": queries.is_current(found),
         "end_tone": "bad" if found.state == "failed" else "warn",
         "onward": _onward(request, found),
+        "ways": shadowed.onward(found, request.user),
         "next": queries.follows(found),
         "badges": badges.of([found.package])[found.package.pk] if found.package else [],
         **_gates(request, found),
@@ -76,7 +77,7 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
 
 def _judge(found: Release) -> dict[str, Any]:
     """What the judge found, and what can be done by hand beside stopping it."""
-    return {"judge": judged.shown(found), "steering": steering.legal(found)}
+    return {"judge": judged.shown(found), "shadow": shadowed.shown(found), "steering": steering.legal(found)}
 
 
 def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def _history(found: Release) -> dict[str, Any]:
     return {"events": events, "about": tellings.about(found)}
 
 
-def _charts(found: Release) -> dict[str, Any]:
+def _charts(request: HttpRequest, found: Release) -> dict[str, Any]:
     """The last 15 minutes while it is fresh; afterwards the time around it."""
     now = datetime.now(UTC)
     start, end = found.created_at - BEFORE, min(now, (found.ended_at or now) + AFTER)
@@ -119,7 +120,8 @@ def _charts(found: Release) -> dict[str, Any]:
     shown = charts(series, _roles(found), tellings.marks(found))
     facts = tellings.facts(found) + compared(series, found.package, found.replaces)
     shown["evidence"] = judged.chart(found)
-    return {"charts": shown, "facts": facts, "chart_live": end >= now - timedelta(seconds=1)}
+    answers = shadowed.tables(found, request.user)
+    return {"charts": shown, "facts": facts, "answers": answers, "chart_live": end >= now - timedelta(seconds=1)}
 
 
 def _roles(found: Release) -> dict[int, str]:

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from releases import routes
 from releases.actions import audit
+from releases.agreement import rule_of
 from releases.errors import Refused
 from releases.models import Environment, MLModel, Route
 from releases.rights import TRAFFIC, require
@@ -17,12 +18,18 @@ MOST_TOLERANCE = 60.0  # seconds
 
 
 def compare(
-    *, actor: User | None, model: MLModel, sticky: str | None = None, tolerance: float | None = None
+    *,
+    actor: User | None,
+    model: MLModel,
+    sticky: str | None = None,
+    tolerance: float | None = None,
+    agreement: dict[str, Any] | None = None,
 ) -> MLModel:
-    """Say which input decides the package (empty: chance), and by how many seconds a candidate may be slower.
+    """Say which input decides the package (empty: chance), by how many seconds a candidate may be slower, and when two
+    answers agree (`releases.agreement.Rule`; what is left out keeps its value).
 
     What is None stays. A caller's own `X-Route-Key` goes before the input. Raises Forbidden, Refused: an input that a
-    live package does not have, a tolerance that is no length of time.
+    live package does not have, a tolerance that is no length of time, a rule that makes no sense.
     """
     require(actor, TRAFFIC)
     changes: dict[str, Any] = {}
@@ -33,10 +40,19 @@ def compare(
     if sticky is not None:
         _must_be_known(model, sticky)
         changes["sticky"] = sticky
+    if agreement is not None:
+        changes["agreement"] = _rule(model.agreement | agreement)
     changes = {name: value for name, value in changes.items() if value != getattr(model, name)}
     if changes:
         _change(actor, model, changes)
     return model
+
+
+def _rule(values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return rule_of(values).to_json()
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error), "agreement") from error
 
 
 def _must_be_known(model: MLModel, sticky: str) -> None:

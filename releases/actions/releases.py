@@ -55,7 +55,7 @@ def promote(
         with transaction.atomic():
             routes.lock(environment)
             route = route_of(package.model, environment, at)
-            _line_moves(hotfix)
+            line_moves(hotfix)
             _may_enter(package, environment, strategy, route, override)
             columns: dict[str, Any] = {
                 "start_at": start_at,
@@ -118,7 +118,8 @@ def unfinished(model: MLModel, environment: Environment) -> Release | None:
     return found.exclude(strategy="shadow").first()
 
 
-def _line_moves(hotfix: str) -> None:
+def line_moves(hotfix: str) -> None:
+    """Raise Conflict while the line is stopped, unless this is a hotfix."""
     found = None if hotfix.strip() else line.stopped()
     if found:
         words = f"{line.words(found)} No release begins until it goes on, unless it is a hotfix: then say why."
@@ -160,10 +161,10 @@ def _may_enter(package: Package, environment: Environment, strategy: str, route:
         words = f"Nothing is live in {environment.name} to compare with. Choose recreate or blue_green."
         raise Conflict(words, ["recreate", "blue_green"])
     if route.stable and strategy != "recreate":
-        _must_accept_the_same(package, route.stable)
+        must_accept_the_same(package, route.stable)
 
 
-def _must_accept_the_same(package: Package, stable: Package) -> None:
+def must_accept_the_same(package: Package, stable: Package) -> None:
     """Two packages may share traffic only when the new one accepts every call that the live one accepts (D6)."""
     refused = differences(Signature.from_json(stable.signature), Signature.from_json(package.signature))
     if refused:

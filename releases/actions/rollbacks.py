@@ -72,8 +72,10 @@ def take_back(*, actor: User | None, release: Release, reason: str, off: bool = 
 
 
 def is_current(release: Release) -> bool:
-    """Answer whether the release is under way, or is the one that is live."""
-    return release.is_unfinished or (release.state == Release.State.LIVE and release.retired_at is None)
+    """Answer whether the release is on its way to the traffic, or has it; a shadow never gets any."""
+    if release.is_unfinished:
+        return release.strategy != "shadow"
+    return release.state == Release.State.LIVE and release.retired_at is None
 
 
 def way_back(route: Route, running: Release | None = None) -> Package | None:

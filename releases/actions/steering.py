@@ -32,7 +32,7 @@ def pause(*, actor: User | None, release: Release, reason: str = "") -> Release:
         raise Conflict(_cannot(release, "be paused"), legal(release))
     now = timezone.now()
     note = f"Paused by {actor.get_username() if actor else 'Slipway'}. {reason}".strip()
-    return lifecycle.swap(release, "pause", at=now, actor=actor, reason=reason, paused_at=now, note=note[:500])
+    return _halt(release, "pause", actor, reason, {"paused_at": now, "note": note[:500]})
 
 
 def resume(*, actor: User | None, release: Release, reason: str = "") -> Release:
@@ -43,8 +43,18 @@ def resume(*, actor: User | None, release: Release, reason: str = "") -> Release
     now = timezone.now()
     waited = now - release.paused_at
     times = {"step_since": release.step_since + waited, "state_since": release.state_since + waited}
-    lifecycle.swap(release, "resume", at=now, actor=actor, reason=reason, paused_at=None, note="", **times)
+    _halt(release, "resume", actor, reason, {"paused_at": None, "note": "", **times})
     wake(release)
+    return release
+
+
+def _halt(release: Release, action: str, actor: User | None, reason: str, columns: Mapping[str, Any]) -> Release:
+    """A shadow that is paused mirrors nothing, so the table changes with it."""
+    with transaction.atomic():
+        routes.lock(release.environment)
+        lifecycle.swap(release, action, at=timezone.now(), actor=actor, reason=reason, **columns)
+        if release.strategy == "shadow":
+            routes.publish(release.environment, f"release {release.pk}: {action}")
     return release
 
 
@@ -86,6 +96,8 @@ def legal(release: Release) -> list[str]:
     if not release.is_unfinished or release.is_rollback:
         return []
     found = ["resume" if release.paused_at else "pause"]
+    if release.strategy == "shadow" and release.state == Release.State.SHIFTING:
+        found.append("end")
     return [*found, "weight", "promote"] if _is_judged(release) else found
 
 

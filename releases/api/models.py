@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from releases.actions import comparing, gates, packages
+from releases.agreement import rule_of
 from releases.api.endpoint import Endpoint, Listing, created
 from releases.api.parsing import Body, Query, Real, Text, Whole
 from releases.api.shapes import Address, Person
@@ -24,13 +25,17 @@ class ModelShape(serializers.ModelSerializer):
     url = Address("api-model", {"name": "name"})
     packages = serializers.IntegerField(source="package_count", read_only=True, help_text="how many it has")
     live = serializers.SerializerMethodField(help_text='which package is live where, such as {"dev": 3}')
+    agreement = serializers.SerializerMethodField(help_text="when two answers agree: limit, pairs, atol, rtol")
     created_by = Person()
 
     class Meta:
         model = MLModel
         fields = ["name", "url", "description", "risk", "packages", "live"]
-        fields += ["deadline", "sticky", "tolerance", "created_at", "created_by"]
+        fields += ["deadline", "sticky", "tolerance", "agreement", "created_at", "created_by"]
         read_only_fields = fields
+
+    def get_agreement(self, model: MLModel) -> dict[str, Any]:
+        return rule_of(model.agreement).to_json()
 
     def get_live(self, model: MLModel) -> dict[str, int]:
         return {route.environment.name: route.stable.number for route in model.routes.all() if route.stable}
@@ -47,6 +52,13 @@ class ModelBody(Body):
     )
 
 
+class AgreementBody(Body):
+    limit = Real(required=False, help_text="share of the pairs, between 0 and 1, that may disagree")
+    pairs = Whole(required=False, help_text="how many must have been compared")
+    atol = Real(required=False, help_text="two numbers agree that differ by no more than atol + rtol × the live one")
+    rtol = Real(required=False, help_text="see atol; 0.05 is five per cent")
+
+
 class ModelSettings(Body):
     risk = serializers.ChoiceField(Risk.choices, required=False, help_text="how much its packages must show")
     sticky = Text(
@@ -56,6 +68,7 @@ class ModelSettings(Body):
         help_text="input whose value decides which package answers; empty: chance decides",
     )
     tolerance = Real(required=False, help_text="seconds by which a candidate may be slower, to the judge")
+    agreement = AgreementBody(required=False, help_text="when two answers agree, and what a comparison must show")
 
 
 class ModelQuery(Query):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,14 +16,14 @@ from rest_framework.reverse import reverse
 
 from releases import gates, lifecycle
 from releases.actions import gates as overriding
-from releases.actions import releases, rollbacks, steering
+from releases.actions import releases, rollbacks, shadows, steering
 from releases.api.endpoint import Endpoint, Listing, created, narrowed, package_of
 from releases.api.parsing import Body, Named, Query, Real, Switch, Text, Whole
 from releases.api.shapes import Address, Name, Number, Person
 from releases.models import Environment, Event, MLModel, Override, Release
-from releases.strategies import STRATEGIES
+from releases.strategies import EVERY
 
-STRATEGY_NAMES = ", ".join(STRATEGIES)
+STRATEGY_NAMES = ", ".join(EVERY)
 FIELDS = [
     "id",
     "url",
@@ -53,6 +54,10 @@ FIELDS = [
     "ended_at",
     "retired_at",
 ]
+
+
+OF_SHADOW = frozenset({"share", "pairs", "seconds"})
+WITHOUT_SHADOW = frozenset({"start_at", "override", "steps", "through"})
 
 
 class GateShape(serializers.Serializer):
@@ -157,12 +162,20 @@ class ReleaseBody(Body):
     )
     hotfix = Text(max_length=500, required=False, help_text="why it may move although the line is stopped")
     steps = StepBody(many=True, required=False, help_text="of a canary; left out: 1, 5, 25 and 50 % in an hour")
+    share = Real(required=False, help_text="of a shadow: per cent of the requests that it answers too; else all")
+    pairs = Whole(required=False, help_text="of a shadow: it ends after so many; else after those the model asks for")
+    seconds = Real(required=False, help_text="of a shadow: it ends after so long; else after a day")
     through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("through") and {"strategy", "start_at", "override", "steps", "hotfix"} & attrs.keys():
             words = "It takes no strategy, steps, start time or override: each release on the way has its own."
             raise serializers.ValidationError({"through": [words]})
+        shadow = attrs.get("strategy") == "shadow"
+        strange = (WITHOUT_SHADOW if shadow else OF_SHADOW) & attrs.keys()
+        if strange:
+            words = "A shadow takes none." if shadow else "Only a shadow takes it."
+            raise serializers.ValidationError({name: [words] for name in sorted(strange)})
         return attrs
 
 
@@ -203,9 +216,16 @@ class Releases(Listing):
         package = package_of(given.pop("model"), given.pop("package"))
         if "steps" in given:
             given["steps"] = [(step["weight"], step["seconds"]) for step in given["steps"]]
-        start = releases.send if given.pop("through", False) else releases.promote
-        release = start(actor=self.person, package=package, **given)
+        release = _verb(given)(actor=self.person, package=package, **given)
         return created(shown(release.pk, request))
+
+
+def _verb(given: dict[str, Any]) -> Callable[..., Release]:
+    """Take out what says which verb is asked for, and return it."""
+    if given.get("strategy") == "shadow":
+        del given["strategy"]
+        return shadows.start
+    return releases.send if given.pop("through", False) else releases.promote
 
 
 class OneRelease(Endpoint):

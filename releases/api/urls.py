@@ -7,6 +7,7 @@ from django.urls import URLPattern, re_path
 from releases.api import (
     audit,
     capture,
+    comparisons,
     docs,
     environments,
     intakes,
@@ -63,6 +64,8 @@ urlpatterns = [
     at(f"releases/{PK}/judge/", rollouts.Judge, "release-judge"),
     at(f"releases/{PK}/verdicts/", rollouts.Verdicts, "release-verdicts"),
     at(f"releases/{PK}/what-if/", rollouts.WhatIf, "release-what-if"),
+    at(f"releases/{PK}/end/", comparisons.End, "release-end"),
+    at(f"releases/{PK}/comparison/", comparisons.Comparison, "release-comparison"),
     at("plan/", rollouts.Plan, "plan"),
     at("line/", line.Line, "line"),
     at("line/stop/", line.Stop, "line-stop"),

@@ -11,6 +11,7 @@ from releases.models.keys import AccessToken, ApiKey
 from releases.models.line import LineStop
 from releases.models.packages import Intake, MLModel, Package, Risk
 from releases.models.releases import Event, Release
+from releases.models.shadows import ShadowTally
 
 __all__ = [
     "AccessToken",
@@ -34,6 +35,7 @@ __all__ = [
     "Risk",
     "Route",
     "Rule",
+    "ShadowTally",
     "SuiteSetting",
     "Want",
 ]

@@ -20,9 +20,10 @@ class Release(models.Model):
         LIVE = "live"
         FAILED = "failed"
         ABORTED = "aborted"
+        COMPARED = "compared"
 
     UNFINISHED = (State.WAITING, State.PREPARING, State.SHIFTING, State.WATCHING)
-    ENDED = (State.LIVE, State.FAILED, State.ABORTED)
+    ENDED = (State.LIVE, State.FAILED, State.ABORTED, State.COMPARED)
 
     model = models.ForeignKey(MLModel, models.PROTECT, related_name="releases")
     package = models.ForeignKey(Package, models.PROTECT, null=True, related_name="releases")
@@ -32,7 +33,7 @@ class Release(models.Model):
     weight = models.FloatField(default=0, help_text="the candidate's share of the traffic in per cent")
     stable_weight = models.FloatField(default=100, help_text="the share of what was live before, in per cent")
     step = models.PositiveSmallIntegerField(default=0)
-    plan = models.JSONField(default=dict, help_text="canary: {steps: [[weight in per cent, seconds], …]}")
+    plan = models.JSONField(default=dict, help_text="canary: its steps; shadow: its share, end and rule")
     control = models.FloatField(default=5, help_text="per cent that the old package keeps while the new one is watched")
     replaces = models.ForeignKey(Package, models.PROTECT, null=True, related_name="+", help_text="what was live before")
     rolls_back = models.ForeignKey("self", models.PROTECT, null=True, related_name="rolled_back_by")

@@ -42,6 +42,7 @@ WORDS = {
     "release.abort": "stopped",
     "release.begin": "began to prepare",
     "release.create": "started",
+    "release.end": "ended the comparison of",
     "release.fail": "took back",
     "release.finish": "finished",
     "release.pause": "paused",

@@ -1,4 +1,4 @@
-"""Deployment strategies: pure functions from what is seen to what is wanted; the registry is this dict."""
+"""Deployment strategies: pure functions from what is seen to what is wanted; the registries are these dicts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from releases.strategies.base import Plan, Seen, Strategy
 from releases.strategies.blue_green import BlueGreen
 from releases.strategies.canary import Canary
 from releases.strategies.recreate import Recreate
+from releases.strategies.shadow import Shadow
 
+# Those that bring a package in.
 STRATEGIES: dict[str, Strategy] = {
     "blue_green": BlueGreen(),
     "canary": Canary(),
     "recreate": Recreate(),
 }
 
-__all__ = ["STRATEGIES", "Plan", "Seen", "Strategy"]
+# And the one that only looks at it.
+EVERY: dict[str, Strategy] = {**STRATEGIES, "shadow": Shadow()}
+
+__all__ = ["EVERY", "STRATEGIES", "Plan", "Seen", "Strategy"]

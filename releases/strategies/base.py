@@ -9,13 +9,29 @@ PREPARE_SECONDS = 120.0  # a package that no gateway could load by then will not
 
 
 @dataclass(frozen=True)
+class Mirrored:
+    """What a shadow has found: pairs so far and wanted, and the seconds after which it ends without them.
+
+    `ready`: a shadow process has loaded the package; `error` says why none can; `replaced`: what it is compared with is
+    live no more.
+    """
+
+    pairs: int = 0
+    wanted: int = 1
+    seconds: float = 0.0
+    ready: bool = False
+    error: str = ""
+    replaced: bool = False
+
+
+@dataclass(frozen=True)
 class Seen:
     """The world as it stands at one look. Times are seconds; weights are per cent; the clock is the caller's.
 
     `held` says why nothing may move at all, and is empty otherwise; `steps` are weight and seconds of each step of a
     canary; `control` is what the old package keeps while the new one is watched; `verdict` and its words are the
     judge's, `requests` what the candidate answered, `least_requests` how many it must have answered before anything is
-    decided for it.
+    decided for it. `mirrored` is what a shadow has found.
     """
 
     state: str
@@ -41,6 +57,7 @@ class Seen:
     verdict_reason: str = ""
     requests: int = 0
     least_requests: int = 0
+    mirrored: Mirrored | None = None
 
     @property
     def all_adopted(self) -> bool:
@@ -135,6 +152,8 @@ def switch(action: str, seen: Seen, reason: str, step: int | None = None) -> Pla
 
 def span(seconds: float) -> str:
     """Say a length of time as people do; coarse, so that a note does not change with every look."""
+    if seconds >= 7200:
+        return f"{seconds / 3600:.0f} h"
     if seconds >= 90:
         return f"{seconds / 60:.0f} min"
     return f"{seconds:.0f} s"

@@ -44,6 +44,9 @@ OPEN = {
     "release, waiting": "/releases/{waiting}/",
     "release, rolled back": "/releases/{back}/",
     "release, canary": "/releases/{canary}/",
+    "release, shadow": "/releases/{shadow}/",
+    "shadow a package": "/models/planned/shadow/start/?package=2&environment=dev",
+    "how packages are compared": "/models/paged/comparing/",
     "promote a canary now": "/releases/{canary}/promote/",
     "promote as canary": "/models/planned/promote/?package=2&environment=dev",
     "stop a release": "/releases/{waiting}/abort/",
@@ -107,6 +110,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     api.post(f"/keys/{rotated['id']}/rotate/")
     api.post(f"/keys/{revoked['id']}/revoke/", reason="The laptop was lost.")
     canary = _canary(site, api, folder)
+    shadow = _shadow(site, api, key["secret"])
     tested = _tested(api) if DRILL else {}  # only the drill opens those pages
     return tested | {
         "accepted": reports[0]["id"],
@@ -115,6 +119,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "back": back["id"],
         "waiting": waiting["id"],
         "canary": canary,
+        "shadow": shadow,
         "key": key["id"],
         "rotated": rotated["id"],
         "revoked": revoked["id"],
@@ -133,6 +138,17 @@ def _canary(site: Site, api: Any, folder: Path) -> int:
     until("the first share", lambda: api.get(f"/releases/{release}/")["weight"] > 0)
     api.post(f"/releases/{release}/pause/")
     site.slipway.shell(JUDGED.format(release=release))
+    return release
+
+
+def _shadow(site: Site, api: Any, secret: str) -> int:
+    """Start a shadow, and let it compare some pairs."""
+    body = {"model": MODEL, "package": 2, "environment": "production", "strategy": "shadow"}
+    release = int(api.post("/releases/", **body)["id"])
+    until("the shadow", lambda: api.get(f"/releases/{release}/")["state"] == "shifting")
+    for _ in range(3):
+        _call(site, secret)
+    until("pairs", lambda: api.get(f"/releases/{release}/comparison/")["pairs"] > 20)
     return release
 
 

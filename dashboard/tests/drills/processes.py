@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+SHADOW = "serving.gateway.shadow"
 MARKS = {
     "dashboard.web": "web",
     "--queues=quick": "quick",
@@ -31,6 +32,11 @@ def named(var: Path) -> dict[str, int]:
     return found
 
 
+def shadows_of(var: Path) -> list[int]:
+    """Return the pids of the shadow processes of its gateways."""
+    return [pid for pid, line, variables in _all() if SHADOW in line and _ours(var, variables)]
+
+
 def _all() -> list[tuple[int, str, bytes]]:
     """Return pid, command line and environment of every process but this one; a zombie has neither."""
     found = []
@@ -52,7 +58,7 @@ def _ours(var: Path, variables: bytes) -> bool:
 
 
 def _name(line: str, variables: bytes) -> str:
-    if "guard.py" in line:
+    if "guard.py" in line or SHADOW in line:
         return ""
     if "serving.gateway" in line:
         return "gateway-production" if b"\0GATEWAY_NAME=production\0" in variables else "gateway-others"

@@ -58,6 +58,8 @@ CALLS = [
     (DEPLOY, "post", "releases/{running}/weight/", {"weight": 5}, 409),
     (DEPLOY, "post", "releases/{running}/promote/", WHY, 409),
     (ALL, "post", "releases/{running}/what-if/", {"alpha": 0.01}, 404),
+    (ALL, "get", "releases/{running}/comparison/", None, 404),
+    (DEPLOY, "post", "releases/{running}/end/", {}, 409),
     (DEPLOY, "post", "models/flight-eta/rollback/", {"environment": "dev", "off": True, **WHY}, 200),
     (HIGH, "post", "releases/{production}/rollback/", {"off": True, **WHY}, 200),
     (HIGH, "post", "models/flight-eta/rollback/", {"environment": "production", "off": True, **WHY}, 200),
