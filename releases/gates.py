@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import agreement
+from releases import agreement, freezes
 from releases.models import Environment, Evidence, MLModel, Override, Package, Release, Rule, SuiteSetting, Want
 from releases.wants import KINDS, settings_digest
 
+FROZEN = "freeze"
 MET = frozenset({"pass", "overridden"})
 # What a person begins, and no worker.
 PAGES = {"uat": "uat", "shadow": "shadow"}
@@ -46,17 +47,35 @@ class Gate:
 
     @property
     def can_be_overridden(self) -> bool:
-        """Suites, signatures and age; never the order, and never what no intake has examined."""
-        return bool(self.kind) or self.name == "age"
+        """Suites, signatures, age and a freeze; never the order, and never what no intake has examined."""
+        return bool(self.kind) or self.name in ("age", FROZEN)
 
 
 def check(package: Package, environment: Environment, release: Release | None = None) -> list[Gate]:
     """Return every gate of the environment for this package, met or not; a release brings its own override."""
     rule = rule_for(package.model, environment)
     shown = [*_age(package, environment, rule), *_wants(package, rule)] if rule else []
+    shown += frozen(environment)
     if release is not None:
         shown = _overridden(release, shown)
     return [*_order(package, environment), intake(package), *shown]
+
+
+def frozen(environment: Environment) -> list[Gate]:
+    """Return the gate that a freeze is while it lasts; nothing at any other time."""
+    window = freezes.holding(environment)
+    return [Gate(FROZEN, "hold", window.words, f"{environment.get_absolute_url()}freezes/")] if window else []
+
+
+def held_by_a_freeze(release: Release) -> str:
+    """Return why a release that is under way may not move now, empty where it may; two people can override it.
+
+    Nothing freezes a rollback, nor a shadow, which changes nothing for anybody.
+    """
+    if release.is_rollback or release.strategy == "shadow":
+        return ""
+    found = frozen(release.environment)
+    return " ".join(gate.words for gate in _overridden(release, found) if not gate.met) if found else ""
 
 
 def unmet(package: Package, environment: Environment, release: Release | None = None) -> list[Gate]:

@@ -121,9 +121,14 @@ def _unmet(release: Release) -> tuple[str, ...]:
 
 
 def _held(release: Release) -> str:
-    """The line holds all but hotfixes; a rollback knows no hold (D7)."""
+    """The line holds all but hotfixes, a freeze what was not overridden; a rollback knows no hold (D7).
+
+    While it waits a freeze is one of its gates.
+    """
     found = None if release.hotfix or release.is_rollback else line.stopped()
-    return line.words(found) if found else ""
+    if found:
+        return line.words(found)
+    return "" if release.state == Release.State.WAITING else gates.held_by_a_freeze(release)
 
 
 def _roll_back(release: Release, reason: str) -> None:

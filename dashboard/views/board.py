@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard import badges
 from dashboard.cells import cell, drawn
+from releases import freezes
+from releases.freezes import Window
 from releases.models import Environment
 from releases.queries import board as queries
 from releases.queries import glance
@@ -25,10 +28,22 @@ def board(request: HttpRequest) -> HttpResponse:
     """The whole page, or with `?part=rows` the table alone, which the page asks for every two seconds."""
     environments = list(Environment.objects.all())
     rows = queries.rows(environments)
-    context = {"environments": environments, "rows": matrix(rows, request.user), **counts(rows)}
+    context: dict[str, Any] = {
+        "environments": environments,
+        "freezes": first_freezes(environments),
+        "rows": matrix(rows, request.user),
+        **counts(rows),
+    }
     context |= {"may_register": may(request.user, REGISTER), "first_calls": [] if rows else first_calls(request)}
     template = "board/_rows.html" if request.GET.get("part") == "rows" else "board/page.html"
     return render(request, template, context)
+
+
+def first_freezes(environments: list[Environment]) -> list[tuple[Window, bool]]:
+    """Return of each environment the freeze that holds, or the next one; and whether it holds now."""
+    now = timezone.now()
+    first = [windows[0] for windows in freezes.coming(environments, now).values()]
+    return [(window, window.begins <= now) for window in sorted(first, key=lambda window: window.begins)]
 
 
 def first_calls(request: HttpRequest) -> list[dict[str, str]]:

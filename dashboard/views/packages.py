@@ -105,7 +105,8 @@ def _register(request: HttpRequest, model: MLModel, form: UploadForm, rows: Any)
 
 def _entries(request: HttpRequest, found: Package) -> list[dict[str, Any]]:
     """For each environment: live, open to a promote, or what stands in the way."""
-    switches = [releases_queries.switch(found, environment) for environment in Environment.objects.all()]
+    places = Environment.objects.prefetch_related("freezes")
+    switches = [releases_queries.switch(found, environment) for environment in places]
     return [
         {
             "switch": switch,

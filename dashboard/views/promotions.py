@@ -14,7 +14,7 @@ from dashboard import conditions, diffs
 from dashboard.answers import Stale, complain, explained
 from dashboard.forms.promotions import PromoteForm, ReasonForm, RollBackForm
 from dashboard.people import person
-from releases import gates
+from releases import freezes, gates
 from releases.actions import gates as gate_verbs
 from releases.actions import releases as verbs
 from releases.actions import rollbacks
@@ -44,6 +44,7 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
             switch = queries.switch(package, environment)
             complain(form, error)
     context = {"switch": switch, "form": form, "diff": diffs.promote(switch)} | _held(switch)
+    context["coming"] = freezes.coming([environment]).get(environment.pk, [])[:2]
     return render(request, "promote/page.html", context | diffs.words(switch), status=status(form))
 
 

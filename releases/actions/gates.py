@@ -151,22 +151,25 @@ def keep_suite(model: MLModel, kind: str, values: dict[str, Any]) -> SuiteSettin
 
 
 def ask_override(*, actor: User, release: Release, reason: str) -> Override:
-    """Ask that the gates a waiting release has not met shall not hold it; a second person must consent.
+    """Ask that the gates a waiting release has not met, or a freeze, shall not hold it; a second person must consent.
 
-    Raises Forbidden, Refused (no reason), Conflict (it does not wait, nothing to override, asked already).
+    Asked again for more, the consent is asked for again too. Raises Forbidden, Refused (no reason), Conflict (nothing
+    to override, asked already).
     """
     require(actor, OVERRIDE)
     if not reason.strip():
         raise Refused("Say why; it stands on the release for ever.", "reason")
     names = [gate.name for gate in _holding(release)]
-    if Override.objects.filter(release=release).exists():
+    known = Override.objects.filter(release=release).values_list("gates", flat=True).first() or []
+    if known and set(names) <= set(known):
         raise Conflict("An override of this release was asked for already.")
     if not names:
         raise Conflict("Nothing that could be overridden holds this release.")
     now = timezone.now()
     with transaction.atomic():
-        columns = {"gates": names, "reason": reason.strip()[:500], "asked_at": now, "asked_by": actor}
-        override = Override.objects.create(release=release, **columns)
+        columns: dict[str, Any] = {"gates": list(dict.fromkeys([*known, *names])), "reason": reason.strip()[:500]}
+        columns |= {"asked_at": now, "asked_by": actor, "consented_by": None, "consented_at": None}
+        override, _ = Override.objects.update_or_create(release=release, defaults=columns)
         _tell("gates.override", override, actor)
     return override
 
@@ -211,7 +214,9 @@ def said(rule: Rule | None) -> dict[str, Any] | None:
 
 
 def _holding(release: Release) -> list[gates.Gate]:
-    """What could be overridden: suites and age, never the order and never the intake."""
+    """What could be overridden: suites, age and a freeze, never the order and never the intake."""
+    if release.is_unfinished and release.state != Release.State.WAITING and not release.is_rollback:
+        return gates.frozen(release.environment)
     if release.state != Release.State.WAITING or release.package is None:
         raise Conflict("Only a release that waits for its gates can be overridden.")
     found = gates.unmet(release.package, release.environment, release)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from releases import lifecycle, routes
+from releases import gates, lifecycle, routes
 from releases.actions import line
 from releases.errors import Conflict, Refused
 from releases.models import Release
@@ -112,10 +112,12 @@ def _must_be_judged(release: Release, what: str) -> None:
 
 
 def _line_moves(release: Release) -> None:
-    """While the line is stopped nothing gets more of the traffic, by hand neither."""
+    """While the line is stopped, or the place frozen, nothing gets more of the traffic, by hand neither."""
     found = None if release.hotfix else line.stopped()
     if found:
         raise Conflict(f"{line.words(found)} Nothing gets more traffic until it goes on.")
+    if words := gates.held_by_a_freeze(release):
+        raise Conflict(f"{words} Nothing gets more traffic until then, unless two people override it.", ["override"])
 
 
 def _move(

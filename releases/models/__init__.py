@@ -5,6 +5,7 @@ from releases.models.capture import CaptureFile, CaptureSetting
 from releases.models.counts import Count
 from releases.models.environments import Environment, PublishedTable, Route
 from releases.models.evidence import Evidence
+from releases.models.freezes import Freeze
 from releases.models.gates import Override, Rule, SuiteSetting, Want
 from releases.models.judging import JudgedBatch, Judgement
 from releases.models.keys import AccessToken, ApiKey
@@ -23,6 +24,7 @@ __all__ = [
     "Environment",
     "Event",
     "Evidence",
+    "Freeze",
     "Intake",
     "JudgedBatch",
     "Judgement",

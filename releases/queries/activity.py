@@ -21,6 +21,8 @@ WORDS = {
     "environment.create": "made the environment",
     "environment.delete": "deleted the environment",
     "environment.order": "changed",
+    "freeze.create": "froze",
+    "freeze.remove": "took away a freeze of",
     "gates.change": "changed the gates of",
     "gates.consent": "consented to override the gates of",
     "gates.override": "asked to override the gates of",

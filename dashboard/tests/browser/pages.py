@@ -70,6 +70,7 @@ OPEN = {
     "remove a case": "/models/paged/uat/{case}/remove/",
     "gates": "/environments/test/gates/",
     "change a gate": "/environments/test/gates/edit/?model=paged",
+    "freezes": "/environments/staging/freezes/",
     "environments": "/environments/",
     "environment": "/environments/production/",
     "new environment": "/environments/-/new/?copy_of=staging",
@@ -109,6 +110,8 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     _call(site, key["secret"])
     api.post(f"/keys/{rotated['id']}/rotate/")
     api.post(f"/keys/{revoked['id']}/revoke/", reason="The laptop was lost.")
+    weekly = {"name": "Payday", "cron": "0 18 * * 5", "minutes": 600, "zone": "Europe/Berlin"}
+    api.post("/environments/staging/freezes/", **weekly)
     canary = _canary(site, api, folder)
     shadow = _shadow(site, api, key["secret"])
     tested = _tested(api) if DRILL else {}  # only the drill opens those pages
