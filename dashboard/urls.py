@@ -62,6 +62,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("models/<slug:name>/promote/", promotions.promote, name="promote"),
     path("models/<slug:name>/comparing/", shadows.settings, name="comparing"),
     path("models/<slug:name>/shadow/start/", shadows.start, name="shadow_start"),
+    path("models/<slug:name>/quiet/", planning.quiet, name="quiet"),
     path("models/<slug:name>/plan/", planning.plan, name="canary_plan"),
     path("models/<slug:name>/packages/<number:number>/", packages.package, name="package"),
     path("models/<slug:name>/packages/<number:number>/delete/", packages.package_delete, name="package_delete"),

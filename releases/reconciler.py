@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from releases import gates, gateways, judging, lifecycle, routes, shadows
-from releases.actions import line, rollbacks
+from releases.actions import line, rollbacks, windows
 from releases.actions import shadows as shadowing
 from releases.actions.releases import retire
 from releases.analysis.verdict import Verdict
@@ -26,6 +26,7 @@ def reconcile(release_id: int) -> Plan | None:
         return None
     now = timezone.now()
     try:
+        windows.keep(release, now)
         plan = EVERY[release.strategy].plan(see(release, now, judging.advance(release)))
         act(release, plan, now)
     except LostRace:
@@ -61,6 +62,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         control=release.control,
         least_requests=judging.settings_of(release).least_requests,
         mirrored=_mirrored(release, route),
+        quiet=release.plan.get("quiet", {}).get("words", ""),
         **_found(verdict),
     )
 

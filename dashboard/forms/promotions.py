@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from releases.queries.quiet import Quiet
 from releases.queries.releases import Option, Return
 
 REASON = forms.Textarea(attrs={"rows": 2})
@@ -29,6 +30,7 @@ class PromoteForm(forms.Form):
         label="Steps of the canary",
         help_text="Each as per cent:minutes. All of the traffic follows when the judge certifies it.",
     )
+    quiet = forms.BooleanField(required=False, label="Wait for the quiet window")
     start_at = forms.DateTimeField(
         required=False,
         label="Start at",
@@ -37,8 +39,9 @@ class PromoteForm(forms.Form):
     )
     reason = forms.CharField(required=False, max_length=500, widget=REASON, help_text="It stands in the history.")
 
-    def __init__(self, *args: Any, options: list[Option], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, options: list[Option], window: Quiet | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["quiet"].help_text = f"{window.words}." if window else ""
         self.fields["strategy"].choices = [(option.name, option.label) for option in options]  # type: ignore[attr-defined]
         zone = timezone.get_current_timezone_name()
         self.fields["start_at"].help_text = f"Leave empty to start now. Times are in {zone}."

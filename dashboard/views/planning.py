@@ -6,14 +6,26 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard import figures
+from dashboard import figures, weeks
 from dashboard.answers import explained
 from releases.errors import Refused
 from releases.models import Environment, MLModel
 from releases.queries import planning
+from releases.queries import quiet as windows
 
 # A canary that finds nothing smaller than this many times the errors of today is hardly one.
 BLUNT = 20
+
+
+@require_safe
+@explained
+def quiet(request: HttpRequest, name: str) -> HttpResponse:
+    """Requests a minute by hour of the week, and the window in which taking the model off would hit the fewest."""
+    model = get_object_or_404(MLModel, name=name)
+    environment = get_object_or_404(Environment, name=request.GET.get("environment", ""))
+    week, window = windows.proposed(model, environment)
+    context = {"model": model, "environment": environment, "chart": weeks.shown(week, window), "window": window}
+    return render(request, "promote/quiet.html", context)
 
 
 @require_safe

@@ -20,7 +20,7 @@ from releases.actions import releases as verbs
 from releases.actions import rollbacks
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release
-from releases.queries import planning
+from releases.queries import planning, quiet
 from releases.queries import releases as queries
 from releases.rights import DEPLOY, OVERRIDE, require
 from releases.strategies import canary
@@ -36,7 +36,8 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
     package, environment = named(request, name)
     require(request.user, DEPLOY, environment)
     switch = queries.switch(package, environment)
-    form = PromoteForm(posted(request), options=switch.options, initial=_first(request, switch))
+    window = quiet.proposed(package.model, environment)[1] if switch.stable else None
+    form = PromoteForm(posted(request), options=switch.options, window=window, initial=_first(request, switch))
     if request.method == "POST" and (_short(request) or form.is_valid()):
         try:
             return redirect(_send(request, switch) if _short(request) else _promote(request, switch, form))
@@ -44,6 +45,7 @@ def promote(request: HttpRequest, name: str) -> HttpResponse:
             switch = queries.switch(package, environment)
             complain(form, error)
     context = {"switch": switch, "form": form, "diff": diffs.promote(switch)} | _held(switch)
+    context["window"] = window
     context["coming"] = freezes.coming([environment]).get(environment.pk, [])[:2]
     return render(request, "promote/page.html", context | diffs.words(switch), status=status(form))
 
@@ -162,6 +164,7 @@ def _promote(request: HttpRequest, switch: queries.Switch, form: PromoteForm) ->
         start_at=given["start_at"],
         steps=_steps(given),
         hotfix=given["hotfix"],
+        quiet=given["quiet"] and given["strategy"] == "recreate",
     )
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard import badges, conditions, judged, shadowed, steps, tellings
+from dashboard import badges, conditions, judged, shadowed, steps, tellings, weeks
 from dashboard.cells import onward, parts, what
 from dashboard.forms.releases import ReleaseFilter
 from dashboard.measured import charts, compared
@@ -18,8 +18,8 @@ from releases import gates
 from releases.actions import steering
 from releases.lifecycle import legal
 from releases.models import Override, Release
+from releases.queries import quiet, traffic
 from releases.queries import releases as queries
-from releases.queries import traffic
 from releases.rights import DEPLOY, OVERRIDE, may
 from testing.queries import opened
 
@@ -120,6 +120,8 @@ def _charts(request: HttpRequest, found: Release) -> dict[str, Any]:
     shown = charts(series, _roles(found), tellings.marks(found))
     facts = tellings.facts(found) + compared(series, found.package, found.replaces)
     shown["evidence"] = judged.chart(found)
+    if found.strategy == "recreate":
+        shown["week"] = weeks.shown(*quiet.proposed(found.model, found.environment))
     answers = shadowed.tables(found, request.user)
     return {"charts": shown, "facts": facts, "answers": answers, "chart_live": end >= now - timedelta(seconds=1)}
 

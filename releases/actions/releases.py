@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from releases import gates, lifecycle, routes
 from releases.actions import gates as overriding
-from releases.actions import line
+from releases.actions import line, windows
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
 from releases.rights import DEPLOY, require
@@ -35,12 +35,13 @@ def promote(
     override: str = "",
     steps: Sequence[tuple[float, float]] | None = None,
     hotfix: str = "",
+    quiet: bool = False,
 ) -> Release:
     """Start a release of the package into the environment; it waits for gates that may yet be met.
 
     `override` is the reason for which suites that failed shall not hold it, either: the release waits for the consent
     of a second person. `steps` are those of a canary: weight in per cent and seconds each. `hotfix` is why it may move
-    although the line is stopped.
+    although the line is stopped. `quiet`: a recreate waits for the window in which it would hit the fewest.
 
     Raises Forbidden, Refused (unknown strategy, a start time in the past), Conflict (a release is under way, a gate
     that has failed, already live, or a signature that would refuse what the live package accepts).
@@ -49,6 +50,8 @@ def promote(
     strategy = strategy or _usual(package.model, environment)
     plan = _plan(strategy, steps)
     at = timezone.now()
+    if quiet:
+        start_at, plan = windows.ahead(package.model, environment, strategy, start_at, at)
     if start_at and start_at < at - THIS_MINUTE:
         raise Refused("The start time is in the past. Leave it empty to start now.", "start_at")
     try:

@@ -57,7 +57,7 @@ FIELDS = [
 
 
 OF_SHADOW = frozenset({"share", "pairs", "seconds"})
-WITHOUT_SHADOW = frozenset({"start_at", "override", "steps", "through"})
+WITHOUT_SHADOW = frozenset({"start_at", "override", "steps", "through", "quiet"})
 
 
 class GateShape(serializers.Serializer):
@@ -162,13 +162,14 @@ class ReleaseBody(Body):
     )
     hotfix = Text(max_length=500, required=False, help_text="why it may move although the line is stopped")
     steps = StepBody(many=True, required=False, help_text="of a canary; left out: 1, 5, 25 and 50 % in an hour")
+    quiet = Switch(required=False, help_text="of a recreate: wait for the window in which it would hit the fewest")
     share = Real(required=False, help_text="of a shadow: per cent of the requests that it answers too; else all")
     pairs = Whole(required=False, help_text="of a shadow: it ends after so many; else after those the model asks for")
     seconds = Real(required=False, help_text="of a shadow: it ends after so long; else after a day")
     through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs.get("through") and {"strategy", "start_at", "override", "steps", "hotfix"} & attrs.keys():
+        if attrs.get("through") and {"strategy", "start_at", "override", "steps", "hotfix", "quiet"} & attrs.keys():
             words = "It takes no strategy, steps, start time or override: each release on the way has its own."
             raise serializers.ValidationError({"through": [words]})
         shadow = attrs.get("strategy") == "shadow"

@@ -20,7 +20,7 @@ from releases.api.parsing import Body, Named, Query, Real, Switch, Text, Whole
 from releases.api.releases import ReasonBody, ReleaseShape, every_release, shown
 from releases.errors import Refused
 from releases.models import Environment, JudgedBatch, Judgement, MLModel, Release
-from releases.queries import planning
+from releases.queries import planning, quiet
 
 
 class MaybeReasonBody(Body):
@@ -175,3 +175,40 @@ def _judgement(pk: str) -> Judgement:
     if found is None:
         raise NotFound(f"Release {release.pk} was not judged: only a share of the traffic can be.")
     return found
+
+
+class QuietQuery(Query):
+    model = Named(MLModel.objects.all())
+    environment = Named(Environment.objects.all())
+
+
+class WindowShape(serializers.Serializer):
+    begins = serializers.DateTimeField(read_only=True)
+    ends = serializers.DateTimeField(read_only=True)
+    per_minute = serializers.FloatField(read_only=True, help_text="requests a minute in its busiest hour")
+    seconds = serializers.FloatField(read_only=True, help_text="how long a recreate takes the model off")
+    hit = serializers.FloatField(read_only=True, help_text="how many requests that would hit")
+    words = serializers.CharField(read_only=True)
+
+
+class QuietShape(serializers.Serializer):
+    hours = serializers.IntegerField(read_only=True, help_text="hours of history")
+    zone = serializers.CharField(read_only=True)
+    rates = serializers.ListField(
+        child=serializers.FloatField(allow_null=True),
+        read_only=True,
+        help_text="requests a minute in each of the 168 hours of a week from Monday 00:00; null where nothing is known",
+    )
+    window = WindowShape(read_only=True, allow_null=True, help_text="the quietest to come; null without history")
+
+
+class QuietWindow(Endpoint):
+    query = QuietQuery
+
+    @extend_schema(responses=QuietShape)
+    def get(self, request: Request) -> Response:
+        """Ask when a model is called least, and how many requests a recreate would hit then."""
+        week, window = quiet.proposed(self.given["model"], self.given["environment"])
+        names = ("begins", "ends", "per_minute", "seconds", "hit", "words")
+        shown = {name: getattr(window, name) for name in names} if window else None
+        return Response({"hours": week.hours, "zone": str(week.zone), "rates": week.rates, "window": shown})

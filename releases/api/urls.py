@@ -68,6 +68,7 @@ urlpatterns = [
     at(f"releases/{PK}/end/", comparisons.End, "release-end"),
     at(f"releases/{PK}/comparison/", comparisons.Comparison, "release-comparison"),
     at("plan/", rollouts.Plan, "plan"),
+    at("quiet/", rollouts.QuietWindow, "quiet"),
     at("line/", line.Line, "line"),
     at("line/stop/", line.Stop, "line-stop"),
     at("line/go-on/", line.GoOn, "line-go-on"),

@@ -48,6 +48,7 @@ WORDS = {
     "release.fail": "took back",
     "release.finish": "finished",
     "release.pause": "paused",
+    "release.postpone": "put off",
     "release.promote": "promoted without the judge",
     "release.resume": "let go on",
     "release.shift": "shifted the traffic of",

@@ -31,7 +31,8 @@ class Seen:
     `held` says why nothing may move at all, and is empty otherwise; `steps` are weight and seconds of each step of a
     canary; `control` is what the old package keeps while the new one is watched; `verdict` and its words are the
     judge's, `requests` what the candidate answered, `least_requests` how many it must have answered before anything is
-    decided for it. `mirrored` is what a shadow has found.
+    decided for it. `mirrored` is what a shadow has found, `quiet` the
+    window that a release waits for.
     """
 
     state: str
@@ -58,6 +59,7 @@ class Seen:
     requests: int = 0
     least_requests: int = 0
     mirrored: Mirrored | None = None
+    quiet: str = ""
 
     @property
     def all_adopted(self) -> bool:
@@ -113,7 +115,7 @@ def before_all(seen: Seen) -> Plan | None:
 def wait_to_begin(seen: Seen) -> Plan:
     """Leave `waiting` only when its start time has come and nothing is unmet."""
     if seen.seconds_to_start > 0:
-        return hold("Waits for its start time.")
+        return hold(f"Waits for the quiet window, {seen.quiet}." if seen.quiet else "Waits for its start time.")
     if seen.unmet:
         return hold("Waits: " + "; ".join(words.rstrip(".") for words in seen.unmet) + ".")
     return Plan("begin", "Nothing is in its way.")

@@ -47,6 +47,8 @@ OPEN = {
     "release, shadow": "/releases/{shadow}/",
     "shadow a package": "/models/planned/shadow/start/?package=2&environment=dev",
     "how packages are compared": "/models/paged/comparing/",
+    "quiet window": "/models/paged/quiet/?environment=production",
+    "quiet window, nothing known": "/models/empty/quiet/?environment=dev",
     "promote a canary now": "/releases/{canary}/promote/",
     "promote as canary": "/models/planned/promote/?package=2&environment=dev",
     "stop a release": "/releases/{waiting}/abort/",
@@ -110,6 +112,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     _call(site, key["secret"])
     api.post(f"/keys/{rotated['id']}/rotate/")
     api.post(f"/keys/{revoked['id']}/revoke/", reason="The laptop was lost.")
+    site.slipway.shell(COUNTED.format(model=MODEL))
     weekly = {"name": "Payday", "cron": "0 18 * * 5", "minutes": 600, "zone": "Europe/Berlin"}
     api.post("/environments/staging/freezes/", **weekly)
     canary = _canary(site, api, folder)
@@ -198,6 +201,19 @@ for batch in run(3, count=150, size=120, weight=0.1, errors=0.014):
         at=row.began + 10 * batch.number - 1500, batch=batch.to_json(), verdict=verdict.to_json(),
         state=verdict.state, evidence=verdict.evidence))
 Judgement.objects.filter(pk=row.pk).update(state=judge.to_json(), upto=row.upto + 86400)
+"""
+# Two weeks of calls, fewer at night and on Sundays.
+COUNTED = """
+from datetime import timedelta
+from django.utils import timezone
+from releases.models import Count
+first = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=336)
+named = dict(seconds=3600, environment="production", model="{model}", package="sha256:" + "0" * 64)
+named |= dict(arm="stable", mode="rest", protocol="v1", completions=0)
+def calls(at):
+    return 60 * (5 + 3 * min(at.hour, 24 - at.hour)) // (2 if at.weekday() == 6 else 1)
+hours = [first + timedelta(hours=number) for number in range(336)]
+Count.objects.bulk_create([Count(at=at, starts=calls(at), **named) for at in hours])
 """
 TOKEN = (
     "from django.contrib.auth.models import User; from releases.actions import keys;"

@@ -34,6 +34,7 @@ READS = [
     "gates/?model=flight-eta&package=1&environment=dev",
     "releases/{live}/verdicts/",
     "plan/?model=flight-eta&environment=dev",
+    "quiet/?model=flight-eta&environment=dev",
     "routes/",
     "environments/",
     "environments/dev/",
