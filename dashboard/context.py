@@ -8,9 +8,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from releases import notices
 from releases.actions import line
 from releases.queries import health
 from releases.rights import ROLES, roles
+
+MOST_BACK = 3
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -18,8 +21,14 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "rights": SimpleLazyObject(lambda: rights_of(request)),
         "role": SimpleLazyObject(lambda: _role(request)),
-        "health": SimpleLazyObject(lambda: {"troubles": health.away(timezone.now()), "line": line.stopped()}),
+        "health": SimpleLazyObject(state),
     }
+
+
+def state() -> dict[str, Any]:
+    """Return what the banner of every page tells: what is away, who stopped the line, what was taken back."""
+    now = timezone.now()
+    return {"troubles": health.away(now), "line": line.stopped(), "back": list(notices.recent(now)[:MOST_BACK])}
 
 
 def rights_of(request: HttpRequest) -> frozenset[str]:

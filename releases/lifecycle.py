@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from releases import notices
 from releases.actions import audit
 from releases.errors import Conflict, LostRace
 from releases.models import Event, Release
@@ -72,7 +73,9 @@ def swap(
 def record(
     release: Release, action: str, *, at: datetime, actor: User | None, reason: str, old_state: str = ""
 ) -> None:
-    """Write the event and the audit row of one step."""
+    """Write the event and the audit row of one step; what nobody did by hand may have to be told."""
+    if actor is None:
+        notices.tell(release, action, reason)
     Event.objects.create(
         release=release,
         at=at,

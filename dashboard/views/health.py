@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from releases.actions import line
+from dashboard.context import state
 from releases.queries import health as queries
 
 
@@ -30,8 +30,7 @@ def health(request: HttpRequest) -> JsonResponse:
 @require_safe
 def troubles(request: HttpRequest) -> HttpResponse:
     """The banner as a fragment; the frame asks for it every few seconds."""
-    context = {"troubles": queries.away(timezone.now()), "line": line.stopped()}
-    return render(request, "components/health_banner.html", context)
+    return render(request, "components/health_banner.html", state())
 
 
 def _database_answers() -> bool:

@@ -1,6 +1,7 @@
 """Drill: four clients do at random what can be done with a release, at once; no caller notices, and all agree then.
 
-Neither package ever fails, so whatever the judge finds is chance.
+Neither package ever fails, so whatever the judge finds is chance. There are two gateways; only between the moments that
+a recreate has announced may a call be told to retry.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ import pytest
 from conftest import SHORT
 from dashboard.tests.drills import material
 from dashboard.tests.drills.running import Slipway, slipway, until
-from dashboard.tests.drills.traffic import Traffic
+from dashboard.tests.drills.traffic import Seen, Traffic
+from serving.tests.processes import GatewayProcess
 
 pytestmark = pytest.mark.drill
 
@@ -36,28 +40,39 @@ def test_random_operations_at_once_are_noticed_by_no_caller(tmp_path: Path, tell
         running.start()
         packages = material.fill(running, tmp_path)
         key, answers = running.api().key(PLACE), Counter[str]()
-        with Traffic(material.address(running), material.rows(), key, RATE) as traffic:
-            traffic.first_answer(packages[-1], time.time())
+        name = {"GATEWAY_NAME": "second"}
+        second = GatewayProcess(running.redis_url(), tmp_path / "second", PLACE, more=name).start()
+        doors = [running.production, f"http://127.0.0.1:{second.port}"]
+        with ExitStack() as stack:
+            stack.callback(second.kill)
+            until("the second gateway", second.ready)
+            ours = material.address(running)
+            addresses = [ours.replace(running.production, door) for door in doors]
+            loads = [stack.enter_context(Traffic(url, material.rows(), key, RATE / 2)) for url in addresses]
+            for load in loads:
+                load.first_answer(packages[-1], time.time())
             clients = [Client(running, packages, seed, answers) for seed in range(CLIENTS)]
             for client in clients:
                 client.start()
             for client in clients:
                 client.join(600)
             time.sleep(2)
-            failures, sent = traffic.failures(), len(traffic.seen())
+            seen = [each for load in loads for each in load.seen()]
+            all_agree(running, addresses)
+        told, failures = told_to_retry(running, [each for each in seen if each.error])
         odd = Counter({words: count for words, count in answers.items() if int(words.split()[-1]) not in EXPECTED})
         least, routing, batches = evidence(running)
         done = sum(count for words, count in answers.items() if words.split()[-1] in ("200", "201"))
         tell(
             f"{sum(answers.values())} random operations from {CLIENTS} clients, {done} took effect, the others were "
-            f"told why not; {sent} requests, failed {sum(failures.values())}; smallest binomial p of {batches} batches "
+            f"told why not; {len(seen)} requests by two gateways, {told} told to retry while a recreate was announced, "
+            f"failed otherwise {len(failures)}; smallest binomial p of {batches} batches "
             f"{least:.2g} (limit {LEAST_P:g}), most evidence of misrouting {routing:.2g} (limit {MOST_ROUTING:g})"
         )
         assert not failures
         assert not odd
         assert least >= LEAST_P
         assert routing < MOST_ROUTING
-        all_agree(running)
 
 
 class Client(threading.Thread):
@@ -79,10 +94,12 @@ class Client(threading.Thread):
         newest = found.json()["results"][0]["id"]
         why = {"reason": "the drill"}
         start = {"model": material.MODEL, "environment": PLACE, "package": self.dice.choice(self.packages)}
+        again = start | {"strategy": self.dice.choice(["recreate", "blue_green"])}
         start |= {"strategy": "canary", "steps": STEPS}
         back = {"environment": PLACE, "package": self.dice.choice(self.packages), **why}
         operations: list[tuple[int, str, str, dict[str, Any]]] = [
             (5, "start", "/releases/", start),
+            (2, f"start {again['strategy']}", "/releases/", again),
             (8, "weight", f"/releases/{newest}/weight/", {"weight": self.dice.randint(1, 99)}),
             (2, "pause", f"/releases/{newest}/pause/", {}),
             (5, "resume", f"/releases/{newest}/resume/", {}),
@@ -128,8 +145,28 @@ def binomial(hits: int, size: int, share: float) -> float:
     return min(1.0, 2 * min(sum(chances[: hits + 1]), sum(chances[hits:])))
 
 
-def all_agree(running: Slipway) -> None:
-    """Database, published table and gateway say the same, once everything has come to rest."""
+def told_to_retry(running: Slipway, failed: list[Seen]) -> tuple[int, list[Seen]]:
+    """Return how many were told to retry while a recreate was off, as its release says, and all other failures.
+
+    A gateway adopts the table a moment after it was published.
+    """
+    found = running.api().get("/releases/", model=material.MODEL, environment=PLACE, page_size=200)["results"]
+    spans = [(epoch(each["off_at"]), epoch(each["on_at"] or each["ended_at"])) for each in found if each["off_at"]]
+    late = 1.0
+    inside = [
+        each
+        for each in failed
+        if each.error == "status 503" and any(off <= each.done and each.sent <= on + late for off, on in spans)
+    ]
+    return len(inside), [each for each in failed if each not in inside]
+
+
+def epoch(text: str | None) -> float:
+    return datetime.fromisoformat(text).timestamp() if text else math.inf
+
+
+def all_agree(running: Slipway, addresses: list[str]) -> None:
+    """Database, published table and both gateways say the same, once everything has come to rest."""
     api = running.api()
     newest = api.get("/releases/", model=material.MODEL, environment=PLACE, page_size=1)["results"][0]
     if "abort" in api.get(f"/releases/{newest['id']}/")["actions"]:
@@ -138,13 +175,12 @@ def all_agree(running: Slipway) -> None:
     live = api.get(f"/models/{material.MODEL}/")["live"][PLACE]
     targets = api.get(f"/environments/{PLACE}/table/")["body"]["routes"][material.MODEL]["targets"]
     assert {target["package"]: target["weight"] for target in targets if target["weight"]} == {live: 100.0}
-    answer = httpx.post(
-        material.address(running),
-        json={"instances": material.rows(1)},
-        headers={"Authorization": f"Bearer {api.key(PLACE)}"},
-        timeout=10,
-    )
-    assert answer.headers["X-Package"] == str(live)
+    key = api.key(PLACE)
+    for address in addresses:
+        body, headers = {"instances": material.rows(1)}, {"Authorization": f"Bearer {key}"}
+        until("the key", lambda: httpx.post(address, json=body, headers=headers).status_code == 200)  # noqa: B023
+        answer = httpx.post(address, json=body, headers=headers, timeout=10)
+        assert answer.headers["X-Package"] == str(live)
 
 
 def adopted(running: Slipway) -> bool:
