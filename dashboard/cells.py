@@ -87,7 +87,8 @@ def what(release: Release) -> str:
     if release.is_rollback:
         return f"Back to package {release.package.number}"
     if release.strategy == "shadow" and release.replaces:
-        return f"Package {release.package.number} beside {release.replaces.number}"
+        how = "replayed against" if release.plan.get("recorded") else "beside"
+        return f"Package {release.package.number} {how} {release.replaces.number}"
     if release.replaces and release.replaces != release.package:
         return f"Package {release.replaces.number} → {release.package.number}"
     return f"Package {release.package.number}"

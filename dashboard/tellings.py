@@ -21,6 +21,7 @@ SHADOWED = {
     "shift": "Requests are mirrored",
     "end": "Compared",
 }
+REPLAYED = SHADOWED | {"create": "A replay was asked for", "shift": "Recorded requests are replayed"}
 NOTHING_OFF = "Nothing has to go off"
 TONES = {
     "finish": "good",
@@ -160,7 +161,7 @@ def _title(each: Event, release: Release) -> str:
     new = f"package {release.package.number}" if release.package else "nothing"
     old = f"package {release.replaces.number}" if release.replaces else "nothing"
     if release.strategy == "shadow" and each.action in SHADOWED:
-        return SHADOWED[each.action]
+        return (REPLAYED if release.plan.get("recorded") else SHADOWED)[each.action]
     if each.action == "create":
         return f"Rollback from {old} to {new}" if release.is_rollback else f"Release of {new} was asked for"
     if release.strategy == "canary" and each.action in SHARED:

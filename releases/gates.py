@@ -16,12 +16,14 @@ from releases.wants import KINDS, settings_digest
 FROZEN = "freeze"
 MET = frozenset({"pass", "overridden"})
 # What a person begins, and no worker.
-PAGES = {"uat": "uat", "shadow": "shadow"}
+PAGES = {"uat": "uat", "shadow": "shadow", "replay": "shadow"}
 # How people say that it was not done yet, and that it was done in other circumstances.
 DONE = {
     "uat": ("been signed", "was signed in {} for another plan"),
     "shadow": ("ended", "was compared in {} by another rule"),
+    "replay": ("ended", "was compared in {} by another rule"),
 }
+COMPARED = ("shadow", "replay")
 MOST = 1000  # results of one package that are looked at; one environment gets a few a day
 
 
@@ -96,7 +98,7 @@ def rule_for(model: MLModel, environment: Environment) -> Rule | None:
 def settings_of(model: MLModel) -> dict[str, str]:
     """Return the digest of the settings with which each kind runs today."""
     changed = dict(SuiteSetting.objects.filter(model=model).values_list("kind", "digest"))
-    compared = {"shadow": settings_digest(agreement.rule_of(model.agreement).to_json())}
+    compared = dict.fromkeys(COMPARED, settings_digest(agreement.rule_of(model.agreement).to_json()))
     return dict.fromkeys(KINDS, settings_digest({})) | changed | compared
 
 

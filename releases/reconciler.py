@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from releases import gates, gateways, judging, lifecycle, routes, shadows
+from releases import gates, gateways, judging, lifecycle, replay, routes, shadows
 from releases.actions import line, rollbacks, windows
 from releases.actions import shadows as shadowing
 from releases.actions.releases import retire
@@ -27,6 +27,7 @@ def reconcile(release_id: int) -> Plan | None:
     now = timezone.now()
     try:
         windows.keep(release, now)
+        replay.keep(release)
         plan = EVERY[release.strategy].plan(see(release, now, judging.advance(release)))
         act(release, plan, now)
     except LostRace:
@@ -76,8 +77,10 @@ def _mirrored(release: Release, route: Route) -> Mirrored | None:
         wanted=release.plan["pairs"],
         seconds=release.plan["seconds"],
         ready=tally.ready,
-        error="" if tally.ready else tally.error,
+        error="" if tally.ready else tally.error or release.plan.get("error", ""),
         replaced=route.stable_id != release.replaces_id,
+        recorded=replay.is_one(release),
+        over=release.plan.get("over", ""),
     )
 
 

@@ -147,7 +147,7 @@ def _shadows(environment: Environment) -> dict[int, tuple[routing.Shadow, ...]]:
     ).select_related("package")
     found: dict[int, tuple[routing.Shadow, ...]] = {}
     for release in running.order_by("pk"):
-        if release.package:
+        if release.package and not release.plan.get("recorded"):
             found[release.model_id] = (*found.get(release.model_id, ()), _shadow(release, release.package))
     return found
 

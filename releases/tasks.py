@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import broker, capture, reconciler, routes, shadows, smoke
+from releases import broker, capture, reconciler, replay, routes, shadows, smoke
 from releases.actions import counts, keys
 from releases.actions.intake import LOST, WORK, run
 from releases.models import Intake, Release
@@ -34,6 +34,12 @@ def reconcile(release_id: int) -> None:
             return
         if plan.action == "hold":
             time.sleep(LOOK_SECONDS)
+
+
+@shared_task
+def replay_shadow(release_id: int) -> None:
+    """Answer recorded requests with the package of a shadow."""
+    replay.run(release_id)
 
 
 @shared_task

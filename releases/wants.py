@@ -16,6 +16,7 @@ KINDS = {
     "rehearsal": "Rehearsal",
     "uat": "UAT",
     "shadow": "Shadow",
+    "replay": "Replay",
 }
 TEST, STAGING, PRODUCTION = "test", "staging", "production"
 # These would hurt the clients of an environment whose name is production.

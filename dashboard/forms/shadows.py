@@ -16,6 +16,12 @@ HOURS = 3600.0
 class ShadowForm(forms.Form):
     """How much is mirrored, and when it ends."""
 
+    recorded = forms.TypedChoiceField(
+        label="Which requests",
+        widget=forms.RadioSelect,
+        coerce=lambda value: value == "recorded",
+        choices=[("live", "Those that come in from now on"), ("recorded", "Those that were captured: a replay")],
+    )
     share = forms.FloatField(min_value=0.01, max_value=100, label="Share of the requests")
     pairs = forms.IntegerField(min_value=1, max_value=10_000_000, label="End after", help_text="pairs of answers")
     hours = forms.FloatField(min_value=0.001, max_value=720, label="Or at the latest after")
@@ -30,13 +36,13 @@ class ShadowForm(forms.Form):
     @staticmethod
     def of(package: Package) -> dict[str, Any]:
         """Return what the form begins with."""
-        return {"share": 100, "pairs": rule_of(package.model.agreement).pairs, "hours": 24}
+        return {"recorded": "live", "share": 100, "pairs": rule_of(package.model.agreement).pairs, "hours": 24}
 
     @property
     def wanted(self) -> dict[str, Any]:
         """Return what the verb takes."""
         given = self.cleaned_data
-        named = {name: given[name] for name in ("share", "pairs", "hotfix", "reason")}
+        named = {name: given[name] for name in ("recorded", "share", "pairs", "hotfix", "reason")}
         return named | {"seconds": given["hours"] * HOURS}
 
 

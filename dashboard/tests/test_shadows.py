@@ -11,7 +11,15 @@ from releases.tests.test_shadows import found, live, look, shadow  # noqa: F401 
 from serving.tally import Largest
 
 START = "/models/flight-eta/shadow/start/"
-GIVEN = {"package": 2, "environment": "staging", "share": 50, "pairs": 300, "hours": 2, "reason": "to see"}
+GIVEN = {
+    "package": 2,
+    "environment": "staging",
+    "recorded": "live",
+    "share": 50,
+    "pairs": 300,
+    "hours": 2,
+    "reason": "to see",
+}
 
 
 @pytest.fixture

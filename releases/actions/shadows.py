@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from releases import agreement, gates, lifecycle, routes, shadows
+from releases import agreement, gates, lifecycle, replay, routes, shadows
 from releases.actions import evidence
 from releases.actions.releases import line_moves, must_accept_the_same, open_release
 from releases.errors import Conflict, Refused
@@ -31,8 +31,12 @@ def start(
     seconds: float = DAY,
     reason: str = "",
     hotfix: str = "",
+    recorded: bool = False,
 ) -> Release:
     """Let the package answer a share (per cent) of the requests again, unseen, and compare.
+
+    `recorded`: not those that come in, but those that were captured, the newest `pairs` of them, with what the live
+    package answered then.
 
     It ends after `pairs`, those that the model's rule asks for by itself, or after `seconds`. No suite or signature is
     asked for, because no caller ever gets its answers.
@@ -53,6 +57,9 @@ def start(
         _must_have_room(package, environment)
         must_accept_the_same(package, stable)
         plan = {"share": share, "pairs": wanted, "seconds": seconds, "rule": rule.to_json()}
+        if recorded:
+            replay.must_be_possible(package.model, environment, stable)
+            plan["recorded"] = True
         columns = {"replaces": stable, "model": package.model, "plan": plan, "hotfix": hotfix.strip()}
         release = open_release(package, environment, "shadow", actor, reason, at, **columns)
     wake(release)
@@ -78,11 +85,11 @@ def close(release: Release, at: datetime, reason: str, actor: User | None = None
         if release.package:
             evidence.record(
                 release.package.digest,
-                "shadow",
+                kind := "replay" if release.plan.get("recorded") else "shadow",
                 shown.verdict,
                 reference=str(release),
                 environment=release.environment,
-                settings_digest=gates.settings_of(release.model)["shadow"],
+                settings_digest=gates.settings_of(release.model)[kind],
                 words=shown.words,
             )
         routes.publish(release.environment, f"release {release.pk}: end")

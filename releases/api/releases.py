@@ -56,7 +56,7 @@ FIELDS = [
 ]
 
 
-OF_SHADOW = frozenset({"share", "pairs", "seconds"})
+OF_SHADOW = frozenset({"share", "pairs", "seconds", "recorded"})
 WITHOUT_SHADOW = frozenset({"start_at", "override", "steps", "through", "quiet"})
 
 
@@ -166,6 +166,7 @@ class ReleaseBody(Body):
     share = Real(required=False, help_text="of a shadow: per cent of the requests that it answers too; else all")
     pairs = Whole(required=False, help_text="of a shadow: it ends after so many; else after those the model asks for")
     seconds = Real(required=False, help_text="of a shadow: it ends after so long; else after a day")
+    recorded = Switch(required=False, help_text="of a shadow: captured requests instead of those that come in")
     through = Switch(required=False, help_text="also through the environments before; each release waits for its gates")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ class Mirrored:
     """What a shadow has found: pairs so far and wanted, and the seconds after which it ends without them.
 
     `ready`: a shadow process has loaded the package; `error` says why none can; `replaced`: what it is compared with is
-    live no more.
+    live no more. `recorded`: it answers recorded requests, so that no gateway takes part; `over` says that it has.
     """
 
     pairs: int = 0
@@ -22,6 +22,8 @@ class Mirrored:
     ready: bool = False
     error: str = ""
     replaced: bool = False
+    recorded: bool = False
+    over: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Shadow:
         if seen.state == "waiting":
             return wait_to_begin(seen)
         mirrored = seen.mirrored or Mirrored()
+        if mirrored.recorded:
+            return self._replay(seen, mirrored)
         if not seen.has_stable or mirrored.replaced:
             words = "The package that it was compared with is not live any more."
             return Plan("fail" if seen.state == "preparing" else "end", words)
@@ -44,6 +46,18 @@ class Shadow:
         if seen.seconds_in_step > PREPARE_SECONDS:
             return Plan("fail", f"No shadow process has loaded it within {PREPARE_SECONDS:.0f} s.")
         return hold("The shadow process loads the package.")
+
+    def _replay(self, seen: Seen, mirrored: Mirrored) -> Plan:
+        """What was recorded stays what it is, whatever goes live meanwhile."""
+        if seen.state == "preparing":
+            if mirrored.error:
+                return Plan("fail", mirrored.error)
+            if mirrored.ready:
+                return Plan("shift", "Loaded; recorded requests are replayed.", weight=0.0)
+            return hold("A worker loads the package.")
+        if mirrored.over:
+            return Plan("end", mirrored.over)
+        return self._compare(seen, mirrored)
 
     def _compare(self, seen: Seen, mirrored: Mirrored) -> Plan:
         if mirrored.pairs >= mirrored.wanted:

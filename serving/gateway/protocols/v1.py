@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
 from serving.contract import Batch, ContractError, explaining
@@ -18,7 +19,7 @@ from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
 
-__all__ = ["FORMS", "encode", "error", "inline", "model", "models", "parse", "predictions", "refuse"]
+__all__ = ["FORMS", "answer_of", "encode", "error", "inline", "model", "models", "parse", "predictions", "refuse"]
 FORMS = frozenset({"application/json"})
 PARAMETERS = b'"parameters"'
 Asked = tuple[str, ...] | None
@@ -102,6 +103,18 @@ def _rows(answer: Answer) -> list[Any]:
 def _by_class(answer: Answer) -> list[dict[str, float]]:
     names = [str(name) for name in answer.classes or []]
     return [dict(zip(names, row, strict=True)) for row in answer.plain()]
+
+
+def answer_of(found: list[Any]) -> Answer:
+    """Return the answer that `predictions` wrote; raises ValueError for anything else."""
+    if not found or not isinstance(found[0], dict):
+        return Answer(values=np.array(found, np.float64))
+    labels = [row[LABEL] for row in found]
+    if PROBABILITIES not in found[0]:
+        return Answer(labels=labels)
+    classes = list(found[0][PROBABILITIES])
+    rows = [[row[PROBABILITIES][name] for name in classes] for row in found]
+    return Answer(labels=labels, probabilities=np.array(rows, np.float64), classes=classes)
 
 
 def _chosen(package: Package, answer: Answer, asked: tuple[str, ...]) -> list[Any]:
