@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from releases import gates, gateways, judging, lifecycle, replay, routes, shadows
+from releases import gates, gateways, judging, lifecycle, replay, routes, shadows, trial
 from releases.actions import line, rollbacks, windows
 from releases.actions import shadows as shadowing
 from releases.actions.releases import retire
@@ -36,7 +36,7 @@ def reconcile(release_id: int) -> Plan | None:
 
 
 def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen:
-    """Gather what a strategy may know. The only reader of clock, database and Redis on its behalf."""
+    """Gather what a strategy may know. The only reader of clock, database, Redis and gateways on its behalf."""
     route = Route.objects.get(model=release.model, environment=release.environment)
     environment = Environment.objects.get(pk=release.environment_id)
     beats = gateways.alive()
@@ -63,9 +63,16 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         control=release.control,
         least_requests=judging.settings_of(release).least_requests,
         mirrored=_mirrored(release, route),
+        checks=trial.smoke(release) if _is_tried(release, adoption) else {},
         quiet=release.plan.get("quiet", {}).get("words", ""),
         **_found(verdict),
     )
+
+
+def _is_tried(release: Release, adoption: gateways.Adoption) -> bool:
+    """What shall share the traffic is tried once it is loaded everywhere; a recreate has nothing to wait beside."""
+    loaded = release.state == Release.State.PREPARING and adoption.complete
+    return loaded and release.strategy in ("blue_green", "canary") and not release.paused_at
 
 
 def _mirrored(release: Release, route: Route) -> Mirrored | None:

@@ -33,8 +33,8 @@ class Seen:
     `held` says why nothing may move at all, and is empty otherwise; `steps` are weight and seconds of each step of a
     canary; `control` is what the old package keeps while the new one is watched; `verdict` and its words are the
     judge's, `requests` what the candidate answered, `least_requests` how many it must have answered before anything is
-    decided for it. `mirrored` is what a shadow has found, `quiet` the
-    window that a release waits for.
+    decided for it. `checks` are what was tried at weight 0: "pass", or "fail: why", "hold: why", "skip: why".
+    `mirrored` is what a shadow has found, `quiet` the window that a release waits for.
     """
 
     state: str
@@ -139,6 +139,26 @@ def trouble(seen: Seen) -> str:
     if late and seen.gateways and not seen.all_adopted:
         return f"Not adopted after {PREPARE_SECONDS:.0f} s. {adoption(seen)}"
     return ""
+
+
+def warm(seen: Seen) -> Plan | None:
+    """Wait until every gateway has loaded and warmed it, and given its known answer at weight 0; None when all have."""
+    if words := trouble(seen):
+        return Plan("fail", words)
+    if not seen.all_adopted:
+        return hold(adoption(seen))
+    verdict, _, words = seen.checks.get("smoke", "").partition(": ")
+    if verdict == "fail":
+        return Plan("fail", f"Smoke at weight 0: {words}")
+    return hold(f"Smoke at weight 0: {words}") if verdict == "hold" else None
+
+
+def tried(seen: Seen) -> str:
+    """Say what a package has shown before its first share."""
+    verdict, _, words = seen.checks.get("smoke", "").partition(": ")
+    if verdict == "pass":
+        return "Loaded and warm in every gateway, and its example gets the known answer."
+    return f"Loaded and warm in every gateway. {words}".strip()
 
 
 def stopped_by_the_judge(seen: Seen) -> Plan | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from releases.strategies.base import (
     Plan,
     Seen,
-    adoption,
     after_the_switch,
     before_all,
-    hold,
     switch,
-    trouble,
+    tried,
+    warm,
 )
 
 
@@ -19,7 +18,7 @@ class BlueGreen:
 
     name = "blue_green"
     label = "Blue/green"
-    summary = "The new package is loaded and warmed beside the old one, then takes all traffic in one switch."
+    summary = "The new package is loaded, warmed and tried beside the old one, then takes all traffic in one switch."
 
     def plan(self, seen: Seen) -> Plan:
         if first := before_all(seen):
@@ -29,8 +28,4 @@ class BlueGreen:
         return after_the_switch(seen)
 
     def _prepare(self, seen: Seen) -> Plan:
-        if words := trouble(seen):
-            return Plan("fail", words)
-        if seen.all_adopted:
-            return switch("shift", seen, "Loaded and warm in every gateway.")
-        return hold(adoption(seen))
+        return warm(seen) or switch("shift", seen, tried(seen))

@@ -13,7 +13,9 @@ from releases.strategies.base import (
     hold,
     span,
     switch,
+    tried,
     trouble,
+    warm,
 )
 
 # Weights in per cent and seconds: an hour, as the judge's figures are stated for.
@@ -37,11 +39,7 @@ class Canary:
         return after_the_switch(seen)
 
     def _prepare(self, seen: Seen) -> Plan:
-        if words := trouble(seen):
-            return Plan("fail", words)
-        if not seen.all_adopted:
-            return hold(adoption(seen))
-        return _to("shift", seen, 1, "Loaded and warm in every gateway.")
+        return warm(seen) or _to("shift", seen, 1, tried(seen))
 
     def _step(self, seen: Seen) -> Plan:
         if seen.load_error:
