@@ -25,6 +25,7 @@ MOVES = {
     "pause": "pause it",
     "resume": "let it go on",
     "weight": "change its share",
+    "steps": "change its steps",
     "promote": "promote it now",
     "end": "end it",
     "hotfix": "release it as a hotfix",

@@ -212,3 +212,11 @@ def test_overwhelming_evidence_stays_on_the_page() -> None:
 
 def test_no_evidence_is_no_chart() -> None:
     assert evidence.figure([], 20.0, UTC)["data"][0]["y"] == []
+
+
+def test_its_steps_are_changed_on_its_page(client: Client, canary: Release) -> None:  # noqa: F811
+    assert 'value="10:1, 50:1"' in page(client, canary)
+    assert client.post(f"/releases/{canary.pk}/steps/", {"steps": "10:2, 40:30"}).status_code == 302
+    canary.refresh_from_db()
+    assert canary.plan["steps"] == [[10.0, 120.0], [40.0, 1800.0]]
+    assert client.post(f"/releases/{canary.pk}/steps/", {"steps": "a few"}).status_code == 400

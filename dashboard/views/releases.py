@@ -18,7 +18,7 @@ from releases import gates
 from releases.actions import steering
 from releases.lifecycle import legal
 from releases.models import Override, Release
-from releases.queries import quiet, traffic
+from releases.queries import planning, quiet, traffic
 from releases.queries import releases as queries
 from releases.rights import DEPLOY, OVERRIDE, may
 from testing.queries import opened
@@ -77,7 +77,9 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
 
 def _judge(found: Release) -> dict[str, Any]:
     """What the judge found, and what can be done by hand beside stopping it."""
-    return {"judge": judged.shown(found), "shadow": shadowed.shown(found), "steering": steering.legal(found)}
+    return {"judge": judged.shown(found), "shadow": shadowed.shown(found), "steering": steering.legal(found)} | {
+        "written": planning.written(found.plan.get("steps", ()))
+    }
 
 
 def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dashboard.views.promotions import posted, status
 from releases.actions import steering
 from releases.errors import Conflict, Refused
 from releases.models import Release
+from releases.queries import planning
 from releases.rights import DEPLOY, require
 
 RELATED = ("model", "environment", "package", "replaces")
@@ -46,6 +47,16 @@ def weight(request: HttpRequest, pk: int) -> HttpResponse:
         raise Refused("Write the share as a number of per cent, such as 12.5.", "weight") from error
     steering.set_weight(actor=person(request), release=release, weight=wanted)
     messages.success(request, f"The candidate gets {release.weight:g} % now.")
+    return redirect(release)
+
+
+@require_POST
+@explained
+def set_steps(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a canary other steps, written as on the promote page."""
+    release = _release(pk)
+    steering.set_steps(actor=person(request), release=release, steps=planning.parsed(request.POST.get("steps", "")))
+    messages.success(request, "The canary goes on by its new steps.")
     return redirect(release)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -14,7 +14,7 @@ from releases.actions import line
 from releases.errors import Conflict, Refused
 from releases.models import Release
 from releases.rights import DEPLOY, require
-from releases.strategies.canary import place_of
+from releases.strategies.canary import checked, place_of
 from releases.wake import wake
 
 PAUSES = (Release.State.WAITING, Release.State.PREPARING, Release.State.SHIFTING, Release.State.WATCHING)
@@ -75,6 +75,37 @@ def set_weight(*, actor: User | None, release: Release, weight: float, reason: s
     return _move(release, "weight", actor, words, share, f"{weight:g} % of the traffic, set by hand.")
 
 
+def set_steps(
+    *, actor: User | None, release: Release, steps: Sequence[tuple[float, float]], reason: str = ""
+) -> Release:
+    """Give a canary other steps while it runs: weight in per cent and seconds each. It keeps the share that it has.
+
+    The step that this share belongs to goes on from when it began. The judge keeps what it was told at the start.
+    Raises Refused for steps that make no sense, Conflict unless it is a canary that may still take them.
+    """
+    require(actor, DEPLOY, release.environment)
+    try:
+        wanted = checked(list(steps))
+    except (TypeError, ValueError) as error:
+        raise Refused(str(error), "steps") from error
+    if "steps" not in legal(release):
+        raise Conflict(_cannot(release, "take other steps: only a canary before its last step can"), legal(release))
+    plan = {**release.plan, "steps": [list(step) for step in wanted]}
+    step = place_of(release.weight, wanted) if _is_judged(release) else release.step
+    told = ", ".join(f"{weight:g} % for {seconds:g} s" for weight, seconds in wanted)
+    lifecycle.swap(
+        release,
+        "steps",
+        at=timezone.now(),
+        actor=actor,
+        reason=(reason or f"Other steps: {told}.")[:500],
+        plan=plan,
+        step=step,
+    )
+    wake(release)
+    return release
+
+
 def promote_now(*, actor: User | None, release: Release, reason: str) -> Release:
     """Give a canary all of the traffic, whatever the judge has found so far; it is watched afterwards as any other.
 
@@ -98,7 +129,10 @@ def legal(release: Release) -> list[str]:
     found = ["resume" if release.paused_at else "pause"]
     if release.strategy == "shadow" and release.state == Release.State.SHIFTING:
         found.append("end")
-    return [*found, "weight", "promote"] if _is_judged(release) else found
+    if _is_judged(release):
+        return [*found, "weight", "steps", "promote"]
+    coming = release.strategy == "canary" and release.state in (Release.State.WAITING, Release.State.PREPARING)
+    return [*found, "steps"] if coming else found
 
 
 def _is_judged(release: Release) -> bool:

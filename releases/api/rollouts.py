@@ -17,7 +17,7 @@ from releases.actions import steering
 from releases.analysis.settings import Settings
 from releases.api.endpoint import Endpoint, Listing
 from releases.api.parsing import Body, Named, Query, Real, Switch, Text, Whole
-from releases.api.releases import ReasonBody, ReleaseShape, every_release, shown
+from releases.api.releases import ReasonBody, ReleaseShape, StepBody, every_release, shown
 from releases.errors import Refused
 from releases.models import Environment, JudgedBatch, Judgement, MLModel, Release
 from releases.queries import planning, quiet
@@ -52,6 +52,20 @@ class Weight(Endpoint):
     def post(self, request: Request, pk: str) -> Response:
         """Give a canary another share of the traffic; it goes on from the step that this belongs to."""
         steering.set_weight(actor=self.person, release=_release(pk), **self.body(WeightBody))
+        return Response(shown(int(pk), request))
+
+
+class StepsBody(MaybeReasonBody):
+    steps = StepBody(many=True, help_text="weight in per cent and seconds each")
+
+
+class Steps(Endpoint):
+    @extend_schema(request=StepsBody, responses=ReleaseShape)
+    def post(self, request: Request, pk: str) -> Response:
+        """Give a canary other steps while it runs; it keeps the share that it has."""
+        given = self.body(StepsBody)
+        steps = [(step["weight"], step["seconds"]) for step in given.pop("steps")]
+        steering.set_steps(actor=self.person, release=_release(pk), steps=steps, **given)
         return Response(shown(int(pk), request))
 
 

@@ -61,6 +61,7 @@ urlpatterns = [
     at(f"releases/{PK}/pause/", rollouts.Pause, "release-pause"),
     at(f"releases/{PK}/resume/", rollouts.Resume, "release-resume"),
     at(f"releases/{PK}/weight/", rollouts.Weight, "release-weight"),
+    at(f"releases/{PK}/steps/", rollouts.Steps, "release-steps"),
     at(f"releases/{PK}/promote/", rollouts.Promote, "release-promote"),
     at(f"releases/{PK}/judge/", rollouts.Judge, "release-judge"),
     at(f"releases/{PK}/verdicts/", rollouts.Verdicts, "release-verdicts"),

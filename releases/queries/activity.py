@@ -52,6 +52,7 @@ WORDS = {
     "release.promote": "promoted without the judge",
     "release.resume": "let go on",
     "release.shift": "shifted the traffic of",
+    "release.steps": "changed the steps of",
     "release.step": "took a step of",
     "release.watch": "began to watch",
     "release.weight": "changed the weight of",

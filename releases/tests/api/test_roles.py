@@ -59,6 +59,7 @@ CALLS = [
     (DEPLOY, "post", "releases/{running}/resume/", {}, 409),
     (DEPLOY, "post", "releases/{running}/weight/", {"weight": 5}, 409),
     (DEPLOY, "post", "releases/{running}/promote/", WHY, 409),
+    (DEPLOY, "post", "releases/{running}/steps/", {"steps": [{"weight": 5, "seconds": 60}]}, 409),
     (HIGH, "post", "environments/dev/freezes/", {"name": "Payday", "cron": "0 18 * * 5", "minutes": 60}, 201),
     (ALL, "post", "releases/{running}/what-if/", {"alpha": 0.01}, 404),
     (ALL, "get", "releases/{running}/comparison/", None, 404),

@@ -42,7 +42,7 @@ def test_steps_that_make_no_sense_are_refused_by_field(manager_calls, packages, 
 def test_it_is_steered_and_says_what_can_be_done(manager_calls, canary):  # noqa: F811
     address = f"/api/releases/{canary.pk}/"
     shown = manager_calls.get(address).json()
-    assert {"abort", "rollback", "pause", "weight", "promote"} == shown["actions"].keys()
+    assert {"abort", "rollback", "pause", "weight", "steps", "promote"} == shown["actions"].keys()
     assert manager_calls.post(shown["actions"]["weight"], {"weight": 20, "reason": "more"}).json()["weight"] == 20
     paused = manager_calls.post(shown["actions"]["pause"], {}).json()
     assert paused["paused_at"]
@@ -116,3 +116,28 @@ def test_a_plan_says_what_would_be_found_and_when(manager_calls, packages):
 def test_steps_that_cannot_be_read_are_refused_with_an_example(manager_calls, packages, steps):
     answer = manager_calls.get("/api/plan/", {"model": "flight-eta", "environment": "dev", "steps": steps})
     assert (answer.status_code, list(answer.json())) == (400, ["steps"])
+
+
+def test_its_steps_are_changed_while_it_runs_and_its_share_stays(manager_calls, canary):  # noqa: F811
+    address = f"/api/releases/{canary.pk}/steps/"
+    given = [{"weight": 5, "seconds": 60}, {"weight": 8, "seconds": 300}, {"weight": 60, "seconds": 600}]
+    changed = manager_calls.post(address, {"steps": given, "reason": "slower"}).json()
+    assert changed["plan"]["steps"] == [[5.0, 60.0], [8.0, 300.0], [60.0, 600.0]]
+    # It has 10 %: beyond 8, not yet at 60.
+    assert (changed["weight"], changed["step"]) == (10, 2)
+    assert changed["events"][-1]["action"] == "steps"
+    wrong = manager_calls.post(address, {"steps": [{"weight": 50, "seconds": 60}, {"weight": 5, "seconds": 60}]})
+    assert (wrong.status_code, list(wrong.json())) == (400, ["steps"])
+    manager_calls.post(f"/api/releases/{canary.pk}/promote/", {"reason": "known good"})
+    late = manager_calls.post(address, {"steps": given})
+    assert late.status_code == 409
+    assert "before its last step" in late.json()["detail"]
+
+
+def test_a_canary_that_waits_takes_other_steps_too(manager_calls, packages, make_live):
+    make_live(packages[0], "dev")
+    soon = (timezone.now() + timedelta(hours=1)).isoformat()
+    made = manager_calls.post("/api/releases/", BODY | {"steps": MANY, "start_at": soon}).json()
+    assert set(made["actions"]) == {"abort", "rollback", "pause", "steps"}
+    changed = manager_calls.post(made["actions"]["steps"], {"steps": [{"weight": 25, "seconds": 60}]}).json()
+    assert (changed["plan"]["steps"], changed["step"], changed["state"]) == ([[25.0, 60.0]], 0, "waiting")
