@@ -63,6 +63,27 @@ def windows(release: Release, start: int, length: int) -> list[Window]:
     ]
 
 
+def counted(release: Release, start: int, end: int, length: int) -> dict[int, int]:
+    """Return how many requests of both arms are counted by now in each window of [start, end).
+
+    Those of a gateway that came up in a window are left out there: it had not said that it lives when that was closed.
+    """
+    name, model = release.environment.name, release.model.name
+    step: Literal[1, 10] = 10 if length % 10 == 0 else 1
+    cells = [c for c in store.read(broker.client(), name, start - MINUTE, end, step, model) if c.mode == "rest"]
+    shares = _shares(release.environment, model, {cell.generation for cell in cells})
+    first: dict[str, int] = {}
+    for cell in cells:
+        first[cell.boot] = min(first.get(cell.boot, cell.at), cell.at)
+    found: dict[int, int] = defaultdict(int)
+    for cell in cells:
+        at = cell.at - (cell.at - start) % length
+        both = cell.arm in (*STABLE, *CANDIDATE) and 0 < shares.get(cell.generation, 0.0) < 1
+        if cell.at >= start and both and first[cell.boot] < at:
+            found[at] += cell.starts
+    return found
+
+
 def history(environment: str, model: str, digest: str, now: float) -> list[Batch]:
     """Return the hour before as batches of a minute: the live package beside its control, which is itself."""
     start = int(now) // MINUTE * MINUTE - HOUR

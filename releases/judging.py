@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from django.db import IntegrityError, transaction
 from releases import health
 from releases.analysis.batch import Arm, Batch
 from releases.analysis.settings import Settings
-from releases.analysis.verdict import FINAL, Judge, Verdict, replay
+from releases.analysis.verdict import FINAL, Judge, Verdict
+from releases.analysis.verdict import replay as judge_again
 from releases.errors import LostRace
 from releases.health import Window
 from releases.models import JudgedBatch, Judgement, Release
@@ -21,6 +23,8 @@ from releases.models import JudgedBatch, Judgement, Release
 log = logging.getLogger(__name__)
 # A person waits while so many batches are judged again: eleven hours of a canary, about ten seconds.
 MOST_AGAIN = 4000
+# Counts that come after so long are late for good; more than this part of them voids a comparison (D10).
+LATE_SECONDS, MOST_LATE, LEAST_COUNTED, MOST_BACK = 60, 0.01, 400, 120
 
 
 def begin(release: Release, now: datetime) -> Judgement:
@@ -63,7 +67,47 @@ def advance(release: Release) -> Verdict | None:
         verdict = _judge(release, judgement, window) or verdict
         if _is_final(verdict):
             break
-    return verdict
+    if verdict is None or _is_final(verdict):
+        return verdict
+    _look_back(release, judgement)
+    return _void(verdict, judgement) if is_void(judgement) else verdict
+
+
+def is_void(judgement: Judgement) -> bool:
+    """Whether so many requests were counted too late that the batches say little about the truth (D10)."""
+    return judgement.counted >= LEAST_COUNTED and judgement.late > MOST_LATE * judgement.counted
+
+
+def _void(verdict: Verdict, judgement: Judgement) -> Verdict:
+    """The record stays what it is, so that it replays to the same; only what is done about it changes."""
+    words = f"{judgement.late:,} of {judgement.counted:,} requests were counted only after their batch was judged"
+    return replace(verdict, state="invalid", reason=f"{words}: the comparison is void.")
+
+
+def _look_back(release: Release, judgement: Judgement) -> None:
+    """Compare what was judged a while ago with what is counted there now; each window once."""
+    start = judgement.checked or judgement.began
+    until = max(start, judgement.upto - LATE_SECONDS)
+    until = min(start + (until - start) // judgement.length * judgement.length, start + MOST_BACK * judgement.length)
+    if until == start:
+        return
+    try:
+        now = health.counted(release, start, until, judgement.length)
+    except redis.RedisError:
+        return
+    batches = release.batches.filter(at__gte=start, at__lt=until).values_list("at", "batch")
+    judged: dict[int, int] = {}
+    for at, batch in batches:
+        judged[at] = judged.get(at, 0) + batch["candidate"]["starts"] + batch["stable"]["starts"]
+    # Fewer than were judged are no sign of anything: Redis may have lost its memory since.
+    moved = {
+        "checked": until,
+        "counted": judgement.counted + sum(judged.values()),
+        "late": judgement.late + sum(max(0, now.get(at, 0) - starts) for at, starts in judged.items()),
+    }
+    if Judgement.objects.filter(pk=judgement.pk, checked=judgement.checked).update(**moved) == 1:
+        for name, value in moved.items():
+            setattr(judgement, name, value)
 
 
 def _is_final(verdict: Verdict | None) -> bool:
@@ -84,7 +128,7 @@ def what_if(release: Release, **changes: Any) -> list[Verdict]:
     stored = release.batches.order_by("number").values_list("batch", flat=True)
     if stored.count() > MOST_AGAIN:
         raise ValueError(f"It has more than {MOST_AGAIN} batches. Replay them with releases.analysis.verdict.replay.")
-    return replay(wanted, past, [Batch.from_json(each) for each in stored])
+    return judge_again(wanted, past, [Batch.from_json(each) for each in stored])
 
 
 def _history(release: Release, now: datetime) -> list[Batch]:

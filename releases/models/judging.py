@@ -18,6 +18,9 @@ class Judgement(models.Model):
     length = models.PositiveSmallIntegerField(default=10, help_text="seconds of a batch")
     began = models.BigIntegerField(help_text="epoch seconds at which the first batch begins")
     upto = models.BigIntegerField(help_text="epoch seconds up to which everything has been judged")
+    checked = models.BigIntegerField(default=0, help_text="epoch seconds up to which late counts were looked for")
+    counted = models.PositiveBigIntegerField(default=0, help_text="requests in the batches up to there")
+    late = models.PositiveBigIntegerField(default=0, help_text="requests that came too late for them")
     skipped = models.PositiveIntegerField(default=0, help_text="windows in which a gateway was lost: not judged")
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from releases import broker, health, judging, reconciler, routes
 from releases.actions import releases, rollbacks, steering
-from releases.analysis.verdict import Judge, Settings
+from releases.analysis.verdict import Judge, Settings, Verdict
 from releases.errors import Conflict, Forbidden, LostRace, Refused
 from releases.models import AuditRow, Environment, JudgedBatch, Judgement, Package, Release, Route
 from releases.tests.conftest import FakeGateway
@@ -381,3 +381,65 @@ def test_a_judged_batch_is_kept_once(canary: Release, gateway: FakeGateway) -> N
     judging.advance(canary)
     numbers = list(JudgedBatch.objects.values_list("number", flat=True))
     assert len(numbers) == len(set(numbers))
+
+
+# --- counts that come too late --------------------------------------------------------------------------------------
+
+
+def late(canary: Release, gateway: FakeGateway, starts: int, before: int = 30) -> Verdict | None:
+    """Judge two minutes, in which a second gateway is heard of late; it has answered others from `before` on."""
+    Counter(canary).run(began(canary), 120, 0.1)
+    gateway.adopt()
+    judging.advance(canary)
+    generation = Environment.objects.get(pk=canary.environment_id).generation
+    second = Counter(canary, boot="second")
+    second.second(began(canary) + 40 - before, generation, {"stable": (1, 0)})
+    second.second(began(canary) + 40, generation, {"stable": (starts, 0)})
+    Judgement.objects.filter(release=canary).update(checked=0, counted=0, late=0)
+    return judging.advance(canary)
+
+
+@pytest.mark.parametrize(("starts", "is_void"), [(10, False), (400, True)])
+def test_more_than_one_in_a_hundred_that_came_late_voids_the_comparison(
+    canary: Release, gateway: FakeGateway, starts: int, is_void: bool
+) -> None:
+    verdict = late(canary, gateway, starts)
+    assert verdict is not None
+    judgement = Judgement.objects.get(release=canary)
+    assert (judgement.counted, judgement.late) == (120 * 60, starts)
+    assert (verdict.state == "invalid") == is_void
+    stored = judging.newest(canary)
+    assert stored is not None
+    assert stored.state != "invalid"  # the record replays to what it was
+
+
+def test_a_gateway_that_has_just_come_up_is_not_late(canary: Release, gateway: FakeGateway) -> None:
+    late(canary, gateway, 400, before=0)
+    assert Judgement.objects.get(release=canary).late == 0
+
+
+def test_a_redis_that_has_forgotten_what_was_judged_voids_nothing(canary: Release, gateway: FakeGateway) -> None:
+    Counter(canary).run(began(canary), 120, 0.1)
+    gateway.adopt()
+    judging.advance(canary)
+    broker.client().flushall()
+    gateway.adopt()
+    Judgement.objects.filter(release=canary).update(checked=0, counted=0, late=0)
+    verdict = judging.advance(canary)
+    assert verdict is not None
+    assert verdict.state != "invalid"
+
+
+def test_each_window_is_looked_at_once(canary: Release, gateway: FakeGateway) -> None:
+    late(canary, gateway, 10)
+    judging.advance(canary)
+    judging.advance(canary)
+    assert Judgement.objects.get(release=canary).late == 10
+
+
+def test_a_canary_whose_counts_come_late_is_taken_back_and_says_so(canary: Release, gateway: FakeGateway) -> None:
+    late(canary, gateway, 400)
+    look(canary, gateway)
+    canary.refresh_from_db()
+    assert canary.state == "failed"
+    assert "400 of 7,200 requests were counted only after their batch was judged" in canary.note
