@@ -32,6 +32,7 @@ from dashboard.views import (
     tests,
     uat,
     uat_plan,
+    whatif,
 )
 
 
@@ -76,6 +77,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("releases/<number:pk>/pause/", steering.pause, name="release_pause"),
     path("releases/<number:pk>/resume/", steering.resume, name="release_resume"),
     path("releases/<number:pk>/weight/", steering.weight, name="release_weight"),
+    path("releases/<number:pk>/what-if/", whatif.what_if, name="release_what_if"),
     path("releases/<number:pk>/steps/", steering.set_steps, name="release_steps"),
     path("releases/<number:pk>/end/", shadows.end, name="release_end"),
     path("releases/<number:pk>/promote/", steering.promote, name="release_promote"),

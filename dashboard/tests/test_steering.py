@@ -220,3 +220,27 @@ def test_its_steps_are_changed_on_its_page(client: Client, canary: Release) -> N
     canary.refresh_from_db()
     assert canary.plan["steps"] == [[10.0, 120.0], [40.0, 1800.0]]
     assert client.post(f"/releases/{canary.pk}/steps/", {"steps": "a few"}).status_code == 400
+
+
+SETTINGS = {"alpha": 5, "tolerance": 1, "odds_effect": 1.25, "slower_effect": 1.05, "least_requests": 400}
+SETTINGS |= {"error_ceiling": 1, "drift": "off"}
+
+
+def test_what_other_settings_would_have_found_is_asked_on_a_page(
+    client: Client,
+    canary: Release,  # noqa: F811
+    gateway: FakeGateway,
+) -> None:
+    Counter(canary).run(began(canary), 60, 0.1, faulty=0.05)
+    look(canary, gateway)
+    address = f"/releases/{canary.pk}/what-if/"
+    assert address in page(client, canary)
+    shown = client.get(address).content.decode()
+    assert "A fault is proven" in shown
+    assert "By these settings" not in shown
+    assert client.get(address, SETTINGS).content.decode().count("A fault is proven") == 2
+    careful = client.get(address, SETTINGS | {"alpha": 0.0001}).content.decode()
+    assert careful.count("A fault is proven") == 1
+    assert "Nothing is proven yet" in careful
+    assert client.get(address, SETTINGS | {"alpha": 0}).status_code == 400
+    assert client.get("/releases/999999/what-if/").status_code == 404

@@ -49,6 +49,8 @@ OPEN = {
     "how packages are compared": "/models/paged/comparing/",
     "quiet window": "/models/paged/quiet/?environment=production",
     "quiet window, nothing known": "/models/empty/quiet/?environment=dev",
+    "what if": "/releases/{canary}/what-if/?alpha=1&tolerance=5&odds_effect=1.25&slower_effect=1.05"
+    "&least_requests=400&error_ceiling=1&drift=off",
     "promote a canary now": "/releases/{canary}/promote/",
     "promote as canary": "/models/planned/promote/?package=2&environment=dev",
     "stop a release": "/releases/{waiting}/abort/",
