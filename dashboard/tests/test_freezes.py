@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from releases.models import Freeze
-from releases.tests.scenes import put_live
+from releases.tests.scenes import put_live, put_moving
 
 PAGE = "/environments/staging/freezes/"
 WEEKLY = {"name": "Payday", "cron": "0 18 * * 5", "minutes": 600, "zone": "Europe/Berlin"}
@@ -49,3 +49,18 @@ def test_who_may_not_direct_traffic_sees_and_changes_nothing(client, person, env
     assert "Freeze it" not in client.get(PAGE).content.decode()
     assert client.post(PAGE, WEEKLY).status_code == 403
     assert not Freeze.objects.exists()
+
+
+def test_two_people_override_it_on_the_pages_for_a_release_under_way(client, signed, person, packages, environments):
+    put_live(packages[0], environments["staging"])
+    moving = put_moving(packages[1], environments["staging"])
+    signed.post(PAGE, {"name": "always", "cron": "* * * * *", "minutes": 5, "zone": "UTC"})
+    assert "Override the freeze" not in signed.get(moving.get_absolute_url()).content.decode()
+    client.force_login(person("admin"))
+    assert "Override the freeze" in client.get(moving.get_absolute_url()).content.decode()
+    assert "staging is frozen until" in client.get(f"/releases/{moving.pk}/override/").content.decode()
+    assert client.post(f"/releases/{moving.pk}/override/", {"reason": "it must be tonight"}).status_code == 302
+    client.force_login(person("release manager"))
+    assert client.post(f"/releases/{moving.pk}/consent/").status_code == 302
+    client.force_login(person("admin"))
+    assert "Override the freeze" not in client.get(moving.get_absolute_url()).content.decode()

@@ -101,8 +101,10 @@ def override(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(release)
         except (Refused, Conflict) as error:
             complain(form, error)
-    unmet = gates.unmet(release.package, release.environment, release) if release.package else []
-    shown = conditions.rows(gate for gate in unmet if gate.can_be_overridden)
+    moving = release.is_unfinished and release.state != Release.State.WAITING
+    unmet = gates.unmet(release.package, release.environment, release) if release.package and not moving else []
+    held = gates.frozen(release.environment) if moving else [gate for gate in unmet if gate.can_be_overridden]
+    shown = conditions.rows(held)
     context = {"release": release, "form": form, "gates": shown}
     return render(request, "release/override.html", context, status=status(form))
 

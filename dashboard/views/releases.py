@@ -16,6 +16,7 @@ from dashboard.forms.releases import ReleaseFilter
 from dashboard.measured import charts, compared
 from releases import gates
 from releases.actions import steering
+from releases.gates import Gate
 from releases.lifecycle import legal
 from releases.models import Override, Release
 from releases.queries import planning, quiet, traffic
@@ -90,14 +91,22 @@ def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
         is_second = override.asked_by_id != request.user.pk
         context["may_consent"] = is_second and may(request.user, DEPLOY, found.environment)
     if found.state != Release.State.WAITING or found.package is None or found.is_rollback:
+        held = gates.held_by_a_freeze(found) if found.is_unfinished else ""
+        context["may_override_freeze"] = bool(held) and may(request.user, OVERRIDE)
         return context
     shown = gates.check(found.package, found.environment, found)
     left = sum(not gate.met for gate in shown)
     context["gates"] = conditions.rows(shown, opened(found.package))
     context["gates_note"] = f"{left} of {len(shown)} not met yet" if left else "All met"
     can = any(not gate.met and gate.can_be_overridden for gate in shown)
-    context["may_override"] = can and override is None and may(request.user, OVERRIDE)
+    context["may_override"] = can and _may_ask(override, shown) and may(request.user, OVERRIDE)
     return context
+
+
+def _may_ask(override: Override | None, shown: list[Gate]) -> bool:
+    """An override can be asked for once, and again for what it does not name yet."""
+    unmet = {gate.name for gate in shown if not gate.met and gate.can_be_overridden}
+    return override is None or not unmet <= set(override.gates)
 
 
 def _onward(request: HttpRequest, found: Release) -> dict[str, str]:

@@ -143,7 +143,7 @@ def filtered(model: str = "", environment: str = "", state: str = "", strategy: 
     found = _by_state(found, state)
     both = found.select_related("model", "environment", "package", "replaces", "created_by")
     return both.only(
-        *("strategy", "state", "weight", "reason", "note", "created_at", "ended_at", "retired_at", "start_at"),
+        *("strategy", "state", "weight", "reason", "note", "created_at", "ended_at", "retired_at", "start_at", "plan"),
         *("model__name", "environment__name", "package__number", "replaces__number", "created_by__username"),
         *("off_at", "on_at", "switched_at", "state_since", "is_rollback", "paused_at"),
     )
