@@ -245,6 +245,7 @@ LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", env_zone("TIME_ZONE", "UTC"),
 # --- the judge ----------------------------------------------------------------------------------------------------
 
 JUDGE_BATCH_SECONDS = env_int("JUDGE_BATCH_SECONDS", 10, least=1)
+JUDGE_KEEP_DAYS = env_int("JUDGE_KEEP_DAYS", 365, least=1)
 SHADOW_KEEP_DAYS = env_int("SHADOW_KEEP_DAYS", 14, least=1)
 
 # --- the demo -----------------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 
 from releases import health
 from releases.analysis.batch import Arm, Batch
@@ -129,6 +130,14 @@ def what_if(release: Release, **changes: Any) -> list[Verdict]:
     if stored.count() > MOST_AGAIN:
         raise ValueError(f"It has more than {MOST_AGAIN} batches. Replay them with releases.analysis.verdict.replay.")
     return judge_again(wanted, past, [Batch.from_json(each) for each in stored])
+
+
+def prune(now: datetime) -> None:
+    """Drop the batches of releases that ended long ago, but for the last of each: with it stands what was found."""
+    old = now - timedelta(days=settings.JUDGE_KEEP_DAYS)
+    ended = JudgedBatch.objects.filter(release__ended_at__lt=old)
+    last = ended.order_by().values("release").annotate(last=Max("pk")).values("last")
+    ended.exclude(pk__in=list(last.values_list("last", flat=True))).delete()
 
 
 def _history(release: Release, now: datetime) -> list[Batch]:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from releases import broker, capture, reconciler, replay, routes, shadows, smoke
+from releases import broker, capture, judging, reconciler, replay, routes, shadows, smoke
 from releases.actions import counts, keys
 from releases.actions.intake import LOST, WORK, run
 from releases.models import Intake, Release
@@ -109,6 +109,7 @@ def prune() -> None:
     counts.prune(timezone.now())
     capture.prune(timezone.now())
     shadows.prune(timezone.now())
+    judging.prune(timezone.now())
     owned = {path.split("/")[-2] for path in Intake.objects.exclude(upload="").values_list("upload", flat=True)}
     uploads = [folder for folder in settings.UPLOADS.glob("*") if folder.name not in owned]
     for folder in [*uploads, *settings.VAR.glob(f"{WORK}*")]:

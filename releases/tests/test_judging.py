@@ -383,6 +383,20 @@ def test_a_judged_batch_is_kept_once(canary: Release, gateway: FakeGateway) -> N
     assert len(numbers) == len(set(numbers))
 
 
+def test_old_batches_are_dropped_but_for_what_was_found(canary: Release, gateway: FakeGateway) -> None:
+    Counter(canary).run(began(canary), 60, 0.1, faulty=0.3)
+    look(canary, gateway)
+    canary.refresh_from_db()
+    found, count = judging.newest(canary), canary.batches.count()
+    assert found is not None
+    judging.prune(timezone.now())
+    assert canary.batches.count() == count > 1
+    Release.objects.filter(pk=canary.pk).update(ended_at=timezone.now() - timedelta(days=400))
+    judging.prune(timezone.now())
+    assert canary.batches.count() == 1
+    assert judging.newest(canary) == found
+
+
 # --- counts that come too late --------------------------------------------------------------------------------------
 
 
