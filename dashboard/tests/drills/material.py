@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dashboard.tests.drills.running import Slipway
+import httpx
+
+from dashboard.tests.drills.running import Slipway, until
 from releases.tests import hostile, models
 
 ENVIRONMENTS = ("dev", "test", "staging", "production")
@@ -51,6 +53,13 @@ def address(slipway: Slipway, environment: str = "production", model: str = MODE
     """Return where the model is called as V1."""
     door = slipway.production if environment == "production" else slipway.others
     return f"{door}/{environment}/v1/models/{model}:predict"
+
+
+def wait_for_key(url: str, key: str) -> None:
+    """Wait until this gateway knows a key that has just been issued."""
+    headers = {"Authorization": f"Bearer {key}"}
+    body = {"instances": rows(1)}
+    until("the key", lambda: httpx.post(url, json=body, headers=headers, trust_env=False).status_code == 200)
 
 
 def the_other(live: int) -> int:

@@ -48,6 +48,8 @@ def test_random_operations_at_once_are_noticed_by_no_caller(tmp_path: Path, tell
             until("the second gateway", second.ready)
             ours = material.address(running)
             addresses = [ours.replace(running.production, door) for door in doors]
+            for url in addresses:
+                material.wait_for_key(url, key)
             loads = [stack.enter_context(Traffic(url, material.rows(), key, RATE / 2)) for url in addresses]
             for load in loads:
                 load.first_answer(packages[-1], time.time())
@@ -177,9 +179,9 @@ def all_agree(running: Slipway, addresses: list[str]) -> None:
     assert {target["package"]: target["weight"] for target in targets if target["weight"]} == {live: 100.0}
     key = api.key(PLACE)
     for address in addresses:
-        body, headers = {"instances": material.rows(1)}, {"Authorization": f"Bearer {key}"}
-        until("the key", lambda: httpx.post(address, json=body, headers=headers).status_code == 200)  # noqa: B023
-        answer = httpx.post(address, json=body, headers=headers, timeout=10)
+        material.wait_for_key(address, key)
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = httpx.post(address, json={"instances": material.rows(1)}, headers=headers, timeout=10)
         assert answer.headers["X-Package"] == str(live)
 
 

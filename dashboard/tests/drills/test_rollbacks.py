@@ -40,6 +40,8 @@ def test_a_rollback_is_over_in_well_under_a_second(
     key, waits = shared.api().key(PLACE), list[float]()
     ours = material.address(shared, model=MODEL)
     doors = [ours, ours.replace(shared.production, f"http://127.0.0.1:{second.port}")]
+    for door in doors:
+        material.wait_for_key(door, key)
     with ExitStack() as stack:
         loads = [stack.enter_context(Traffic(door, material.rows(), key, RATE)) for door in doors]
         for load in loads:
