@@ -39,7 +39,7 @@ def shown(release: Release) -> dict[str, Any]:
         "title": TITLES[found.finding.verdict],
         "tone": TONES[found.finding.verdict],
         "words": found.finding.words,
-        "facts": _facts(found),
+        "facts": _facts(found, _kind(release)),
         "notes": _notes(found),
         "error": found.tally.error,
     }
@@ -78,7 +78,7 @@ def onward(release: Release, person: Person) -> list[dict[str, str]]:
     given = {
         "package": release.package.number,
         "environment": release.environment.name,
-        "reason": f"After release {release.pk}, a shadow: {found.words}"[:500],
+        "reason": f"After release {release.pk}, a {_kind(release)}: {found.words}"[:500],
     }
     page = reverse("promote", args=[release.model.name])
     return [
@@ -87,7 +87,13 @@ def onward(release: Release, person: Person) -> list[dict[str, str]]:
     ]
 
 
-def _facts(found: Comparison) -> list[dict[str, str]]:
+def _kind(release: Release) -> str:
+    return "replay" if release.plan.get("recorded") else "shadow"
+
+
+def _facts(found: Comparison, kind: str) -> list[dict[str, str]]:
+    """What was recorded knows only how long an answer took in all."""
+    live = "the live answer took" if kind == "replay" else "live"
     tally, finding = found.tally, found.finding
     low, high = (figures.percent(end) for end in finding.interval)
     missed = tally.dropped + sum(tally.failed.values())
@@ -97,7 +103,7 @@ def _facts(found: Comparison) -> list[dict[str, str]]:
         {
             "label": "Time in the model",
             "value": figures.duration(found.seconds["shadow"]["p50"]),
-            "note": f"median; live {figures.duration(found.seconds['live']['p50'])}",
+            "note": f"median; {live} {figures.duration(found.seconds['live']['p50'])}",
         },
         {
             "label": "Not compared",

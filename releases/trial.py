@@ -18,7 +18,8 @@ from releases.actions.keys import internal_secret
 from releases.models import Package, Release, SuiteSetting
 from serving.gateway.tls import trusting
 
-ROWS, SECONDS, TOLERANCE = 3, 2.0, 1e-4
+# A worker stays with one gateway for so long at most.
+ROWS, MOST_SECONDS, TOLERANCE = 3, 10.0, 1e-4
 # Full queues say nothing about the package.
 BUSY = frozenset({429, 503})
 ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
@@ -44,11 +45,12 @@ def _ask(address: str, environment: str, package: Package) -> str:
         return f"skip: {address} names no machine."
     url = f"{address}/{environment}/v1/models/{package.model.name}:predict"
     headers = {"Authorization": f"Bearer {internal_secret(environment)}", "X-Package": package.digest}
+    seconds = min(MOST_SECONDS, package.model.deadline)
     try:
-        with httpx.Client(timeout=SECONDS, trust_env=False, verify=_trust()) as client:
+        with httpx.Client(timeout=seconds, trust_env=False, verify=_trust()) as client:
             answer = client.post(url, json={"instances": known.instances(package, rows)}, headers=headers)
     except httpx.TimeoutException:
-        return f"fail: {address} did not answer its example within {SECONDS:g} s."
+        return f"fail: {address} did not answer its example within {seconds:g} s."
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"skip: {address} cannot be reached from here ({type(error).__name__})."
     if answer.status_code in BUSY:

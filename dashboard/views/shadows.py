@@ -29,7 +29,8 @@ def start(request: HttpRequest, name: str) -> HttpResponse:
     """What a shadow would do, with its form; POST starts it."""
     package, environment = named(request, name)
     require(request.user, DEPLOY, environment)
-    form = ShadowForm(posted(request), initial=ShadowForm.of(package))
+    recorded = "recorded" if request.GET.get("kind") == "replay" else "live"
+    form = ShadowForm(posted(request), initial=ShadowForm.of(package) | {"recorded": recorded})
     if request.method == "POST" and form.is_valid():
         try:
             return redirect(verbs.start(actor=person(request), package=package, environment=environment, **form.wanted))
