@@ -39,7 +39,18 @@ def shown(release: Release) -> dict[str, Any]:
         "words": verdict.reason[:1].upper() + verdict.reason[1:],
         "facts": _facts(verdict, found),
         "notes": _notes(verdict, found),
+        "promise": release.plan.get("promise", {}).get("words", ""),
+        "came_true": _came_true(release, found),
     }
+
+
+def _came_true(release: Release, found: Judged) -> str:
+    """What became of it, and how long after its first share of the traffic."""
+    ended = release.ended_at or timezone.now()
+    took = figures.took(max(0.0, ended.timestamp() - found.began))
+    if release.state == Release.State.FAILED:
+        return f"taken back {took} after its first share"
+    return f"live {took} after its first share" if release.state == Release.State.LIVE else f"on its way for {took}"
 
 
 def chart(release: Release) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from dashboard.charts import evidence
 from releases import judging
+from releases.actions import releases
 from releases.models import Count, Package, Release
 from releases.tests.conftest import FakeGateway
 from releases.tests.scenes import put_live
@@ -244,3 +245,33 @@ def test_what_other_settings_would_have_found_is_asked_on_a_page(
     assert "Nothing is proven yet" in careful
     assert client.get(address, SETTINGS | {"alpha": 0}).status_code == 400
     assert client.get("/releases/999999/what-if/").status_code == 404
+
+
+def test_a_canary_keeps_what_it_promised_by_the_traffic_of_the_day(packages: list[Package], environments: dict) -> None:
+    now = timezone.now()
+    put_live(packages[0], environments["dev"])
+    named = {"seconds": 60, "environment": "dev", "model": "flight-eta", "package": packages[0].digest, "mode": "rest"}
+    for minute in range(1, 30):
+        at = now - timedelta(minutes=minute)
+        Count.objects.create(at=at, arm="stable", protocol="v1", starts=600, completions=600, **named)
+    given = {"package": packages[1], "environment": environments["dev"], "strategy": "canary", "steps": [(10, 600)]}
+    made = releases.promote(actor=None, **given)
+    assert "0.1 % to 0.3 %" in made.plan["promise"]["words"]
+
+
+def test_what_was_promised_stands_beside_what_came_true(
+    client: Client,
+    canary: Release,  # noqa: F811
+    gateway: FakeGateway,
+) -> None:
+    plan = canary.plan | {"promise": {"words": "It is found within about 2 h in 95 of 100 cases.", "seconds": 7200}}
+    Release.objects.filter(pk=canary.pk).update(plan=plan)
+    Counter(canary).run(began(canary), 60, 0.1, faulty=0.3)
+    gateway.adopt()
+    judging.advance(canary)
+    shown = page(client, canary).replace("\xa0", " ")
+    assert "It is found within about 2 h" in shown
+    assert "on its way for" in shown
+    canary.refresh_from_db()
+    look(canary, gateway)
+    assert "after its first share" in page(client, canary)

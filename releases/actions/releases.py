@@ -15,6 +15,7 @@ from releases.actions import gates as overriding
 from releases.actions import line, windows
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
+from releases.queries import planning
 from releases.rights import DEPLOY, require
 from releases.strategies import STRATEGIES, canary
 from releases.wake import wake
@@ -50,6 +51,8 @@ def promote(
     strategy = strategy or _usual(package.model, environment)
     plan = _plan(strategy, steps)
     at = timezone.now()
+    if plan.get("steps") and (promise := planning.promised(package.model, environment, plan["steps"])):
+        plan["promise"] = promise
     if quiet:
         start_at, plan = windows.ahead(package.model, environment, strategy, start_at, at)
     if start_at and start_at < at - THIS_MINUTE:

@@ -22,6 +22,7 @@ class Judged:
     minutes: int
     length: int
     skipped: int
+    began: int
     verdict: Verdict | None
     points: list[Point] = field(default_factory=list)
 
@@ -37,6 +38,7 @@ def judged(release: Release, with_points: bool = False) -> Judged | None:
         minutes=judgement.minutes,
         length=judgement.length,
         skipped=judgement.skipped,
+        began=judgement.began,
         verdict=verdict,
         points=_points(release, verdict) if with_points and verdict else [],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import redis
 from django.db.models import Sum
@@ -64,6 +65,21 @@ def outlook(model: MLModel, environment: Environment, steps: Sequence[tuple[floa
         warning="" if least else "The traffic is too little for this plan: it finds no fault at all in this time.",
         dispersion=dispersion,
     )
+
+
+def promised(model: MLModel, environment: Environment, steps: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Return what a canary promises by the traffic of the last day, to be held against what comes true.
+
+    Three times as many errors is the fault that it is about; empty where nobody called.
+    """
+    rate, base = _traffic(model, environment)
+    if not rate:
+        return {}
+    plan = [Step(weight / 100, seconds) for weight, seconds in steps]
+    fault = Fault(base, min(MOST_BASE * 3, base * 3.0))
+    settings = Settings(tolerance=model.tolerance)
+    found = planner.promise(rate, plan, fault, settings, _dispersion(model, environment))
+    return {"words": planner.sentence(rate, plan, fault, found), "seconds": found.seconds}
 
 
 def parsed(text: str) -> tuple[tuple[float, float], ...]:
