@@ -58,7 +58,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         gateways=adoption.gateways,
         adopted=adoption.adopted,
         load_error=gateways.load_error(environment.name, digest, beats),
-        watch_seconds=0.0 if release.is_rollback else float(environment.watch_seconds),
+        watch_seconds=_watched(release, environment),
         steps=tuple((weight, seconds) for weight, seconds in release.plan.get("steps", ())),
         control=release.control,
         least_requests=judging.settings_of(release).least_requests,
@@ -89,6 +89,11 @@ def _mirrored(release: Release, route: Route) -> Mirrored | None:
         recorded=replay.is_one(release),
         over=release.plan.get("over", ""),
     )
+
+
+def _watched(release: Release, environment: Environment) -> float:
+    """Return for how long it is watched after the switch; not at all where somebody said that it is enough."""
+    return 0.0 if release.is_rollback or release.plan.get("enough") else float(environment.watch_seconds)
 
 
 def _found(verdict: Verdict | None) -> dict[str, Any]:

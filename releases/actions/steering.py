@@ -109,17 +109,30 @@ def set_steps(
 def promote_now(*, actor: User | None, release: Release, reason: str) -> Release:
     """Give a canary all of the traffic, whatever the judge has found so far; it is watched afterwards as any other.
 
-    Raises Refused without a reason, Conflict unless it is a canary that has its share.
+    What is watched is watched no longer, whatever its strategy. Raises Refused without a reason, Conflict for a release
+    that has neither its share nor all of the traffic.
     """
     require(actor, DEPLOY, release.environment)
     if not reason.strip():
         raise Refused("Say why you do not wait for the judge; it stands in the history.", "reason")
+    if release.state == Release.State.WATCHING and not release.is_rollback:
+        return _watched_enough(release, actor, reason)
     _must_be_judged(release, "be promoted now")
     _line_moves(release)
     kept = release.control if release.environment.watch_seconds else 0.0
     share: dict[str, Any] = {"weight": 100.0 - kept, "stable_weight": kept, "step": len(release.plan["steps"]) + 1}
     share |= {"paused_at": None, "switched_at": timezone.now()}
     return _move(release, "promote", actor, reason, share, f"All of the traffic, by hand. {reason}")
+
+
+def _watched_enough(release: Release, actor: User | None, reason: str) -> Release:
+    """The reconciler finishes it with its next look, as it does when the time of watching is over."""
+    _line_moves(release)
+    columns = {"plan": {**release.plan, "enough": True}, "paused_at": None}
+    note = f"Watched long enough. {reason}"[:500]
+    lifecycle.swap(release, "promote", at=timezone.now(), actor=actor, reason=reason[:500], note=note, **columns)
+    wake(release)
+    return release
 
 
 def legal(release: Release) -> list[str]:
@@ -131,6 +144,8 @@ def legal(release: Release) -> list[str]:
         found.append("end")
     if _is_judged(release):
         return [*found, "weight", "steps", "promote"]
+    if release.state == Release.State.WATCHING:
+        return [*found, "promote"]
     coming = release.strategy == "canary" and release.state in (Release.State.WAITING, Release.State.PREPARING)
     return [*found, "steps"] if coming else found
 

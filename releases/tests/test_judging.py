@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from releases import broker, health, judging, reconciler, routes
@@ -457,3 +458,24 @@ def test_a_canary_whose_counts_come_late_is_taken_back_and_says_so(canary: Relea
     canary.refresh_from_db()
     assert canary.state == "failed"
     assert "400 of 7,200 requests were counted only after their batch was judged" in canary.note
+
+
+def test_what_is_watched_is_promoted_by_hand(
+    environments: dict[str, Environment], packages: list[Package], gateway: FakeGateway, manager: User
+) -> None:
+    place = environments["dev"]
+    Environment.objects.filter(pk=place.pk).update(watch_seconds=600)
+    put_live(packages[0], place)
+    made = releases.promote(actor=manager, package=packages[1], environment=place, strategy="blue_green")
+    for _ in range(4):
+        look(made, gateway)
+    made.refresh_from_db()
+    assert (made.state, made.stable_weight) == ("watching", 5.0)
+    assert "promote" in steering.legal(made)
+    with pytest.raises(Refused):
+        steering.promote_now(actor=manager, release=made, reason=" ")
+    steering.promote_now(actor=manager, release=made, reason="seen enough")
+    look(made, gateway)
+    made.refresh_from_db()
+    assert (made.state, made.weight, made.stable_weight) == ("live", 100.0, 0.0)
+    assert made.events.filter(action="promote", actor=manager).exists()
