@@ -261,5 +261,5 @@ def test_no_page_asks_more_queries_with_more_environments(
         Environment.objects.create(name=f"e{number}", position=100 + number)
     with django_assert_max_num_queries(6):
         client.get("/environments/")
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         client.get("/environments/staging/")

@@ -115,5 +115,5 @@ def test_the_number_of_queries_does_not_grow_with_the_models(
     signed_in, environments, redis, django_assert_max_num_queries
 ):
     client = signed_in("viewer")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         client.get("/environments/staging/parity/")

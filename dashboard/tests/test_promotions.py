@@ -42,7 +42,7 @@ def test_the_first_promote_says_what_it_starts(client: Client, packages: list[Pa
     shown = text(ask(client))
     assert "Start dev with package 1" in shown
     assert "Nothing live" in shown
-    assert "The new package is loaded and warmed beside the old one" in shown
+    assert "The new package is loaded, warmed and tried beside the old one" in shown
 
 
 def test_the_difference_comes_first_and_the_button_says_the_switch(

@@ -27,7 +27,7 @@ class FreezeShape(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class WindowShape(serializers.Serializer):
+class FrozenShape(serializers.Serializer):
     freeze = serializers.IntegerField(read_only=True, help_text="id of the freeze")
     name = serializers.CharField(read_only=True)
     begins = serializers.DateTimeField(read_only=True)
@@ -36,7 +36,7 @@ class WindowShape(serializers.Serializer):
 
 class FreezesShape(serializers.Serializer):
     frozen = serializers.BooleanField(read_only=True, help_text="whether releases stand still here now")
-    windows = WindowShape(many=True, read_only=True, help_text="now and in the next 14 days, five at most")
+    windows = FrozenShape(many=True, read_only=True, help_text="now and in the next 14 days, five at most")
     freezes = FreezeShape(many=True, read_only=True)
 
 
