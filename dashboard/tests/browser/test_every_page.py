@@ -25,7 +25,8 @@ FORMS = {"sign_out", "package_delete", "environment_move", "token_issue", "passw
 NO_PAGES = (
     FORMS
     | {"health", "troubles", "search", "artefacts"}
-    | {"canary_plan", "release_pause", "release_resume", "release_weight"}
+    | {"canary_plan", "release_pause", "release_resume", "release_weight", "release_steps", "release_end"}
+    | {"freeze_remove"}
     | {
         *("attachment", "gates_drop", "release_consent", "run_again", "run_cancel", "tests_risk"),
         *("sheet_ask", "sheet_mark", "sheet_own", "sheet_own_case", "sheet_reject", "sheet_renew", "sheet_sign"),
@@ -38,6 +39,7 @@ NUMBERS = (
     "waiting",
     "back",
     "canary",
+    "shadow",
     "key",
     "rotated",
     "revoked",
@@ -109,11 +111,11 @@ def test_the_page_of_a_canary_says_what_the_judge_found_and_lets_it_be_steered(
     expect(judge).to_contain_text("Evidence of safety: errors")
     expect(page.locator("#chart-evidence")).to_contain_text("Show as table")
     page.get_by_label("Share of the traffic, %").fill("12.5")
-    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Change", exact=True).click()
     expect(page.get_by_text("The candidate gets 12.5 % now.")).to_be_visible()
     page.get_by_label("Share of the traffic, %").fill("100")
     page.get_by_label("Share of the traffic, %").evaluate("each => each.form.noValidate = true")
-    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Change", exact=True).click()
     expect(page.get_by_text("lies between 0 and 100 %")).to_be_visible()
     context.close()
 
