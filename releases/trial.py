@@ -19,7 +19,7 @@ from releases.models import Package, Release, SuiteSetting
 from serving.gateway.tls import trusting
 
 # A worker stays with one gateway for so long at most.
-ROWS, MOST_SECONDS, TOLERANCE = 3, 10.0, 1e-4
+MOST_SECONDS, TOLERANCE = 10.0, 1e-4
 # Full queues say nothing about the package.
 BUSY = frozenset({429, 503})
 ANYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
@@ -40,7 +40,8 @@ def _addresses(environment: str) -> list[str]:
 
 
 def _ask(address: str, environment: str, package: Package) -> str:
-    rows = package.example[:ROWS]
+    # One row, as the smoke suite asks it: what a model of ties says to several depends on how many they are.
+    rows = package.example[:1]
     if urlsplit(address).hostname in ANYWHERE:
         return f"skip: {address} names no machine."
     url = f"{address}/{environment}/v1/models/{package.model.name}:predict"
