@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
@@ -14,8 +15,7 @@ from releases.models import Environment, Freeze
 
 # How far people look ahead, and how many windows they want to see.
 AHEAD, MOST = timedelta(days=14), 5
-# One that begins anew before it has ended is one window; more often than this it would be no freeze any more.
-MOST_STARTS = 2000
+MOMENT, YEARS = timedelta(microseconds=1), 8
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,29 @@ class Window:
 
 
 def windows(freeze: Freeze, start: datetime, end: datetime) -> Iterator[Window]:
-    """Yield the windows of a freeze that reach into [start, end), by their beginning. All times must be aware."""
+    """Yield the window of a freeze that began last and reaches beyond `start`, then those that begin before `end`.
+
+    One that comes round before it has ended lasts the longer for it. All times must be aware.
+    """
     if freeze.begins and freeze.ends:
         if freeze.begins < end and freeze.ends > start:
             yield Window(freeze, freeze.begins, freeze.ends)
         return
-    length = timedelta(minutes=freeze.minutes or 0)
-    zone = ZoneInfo(freeze.zone)
-    # A moment earlier, because what begins exactly there counts.
-    starts = croniter(
-        freeze.cron, (start - length - timedelta(seconds=1)).astimezone(zone), max_years_between_matches=8
-    )
-    for _, begins in zip(range(MOST_STARTS), starts.all_next(datetime), strict=False):
-        if begins >= end:
-            return
-        if begins + length > start:
-            yield Window(freeze, begins, begins + length)
+    length, zone = timedelta(minutes=freeze.minutes or 0), ZoneInfo(freeze.zone)
+    # A moment later, because what begins exactly there counts.
+    at = (start + MOMENT).astimezone(zone)
+    last = next(croniter(freeze.cron, at, max_years_between_matches=YEARS).all_prev(datetime), None)
+    if last is not None and last + length > start:
+        yield Window(freeze, last, last + length)
+    coming = croniter(freeze.cron, start.astimezone(zone), max_years_between_matches=YEARS).all_next(datetime)
+    for begins in takewhile(lambda begins: begins < end, coming):
+        yield Window(freeze, begins, begins + length)
 
 
 def holding(environment: Environment, at: datetime | None = None) -> Window | None:
     """Return the window that holds the environment now, the one that lasts longest; None while it may move."""
     at = at or timezone.now()
-    found = _of(environment.freezes.all(), at, at + timedelta(microseconds=1))
+    found = _of(environment.freezes.all(), at, at + MOMENT)
     return max(found, key=lambda window: window.ends, default=None)
 
 
@@ -73,4 +74,5 @@ def coming(environments: Iterable[Environment], at: datetime | None = None) -> d
 
 
 def _of(freezes: Iterable[Freeze], start: datetime, end: datetime) -> list[Window]:
-    return [window for freeze in freezes for window in windows(freeze, start, end)]
+    """A few of each freeze are enough: one that comes round every minute is no reason to count to a thousand."""
+    return [window for freeze in freezes for window in islice(windows(freeze, start, end), MOST)]

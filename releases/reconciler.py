@@ -39,7 +39,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
     """Gather what a strategy may know. The only reader of clock, database, Redis and gateways on its behalf."""
     route = Route.objects.get(model=release.model, environment=release.environment)
     environment = Environment.objects.get(pk=release.environment_id)
-    beats = gateways.alive()
+    beats, held = gateways.alive(), _held(release)
     adoption = gateways.adoption(environment.name, environment.generation, beats)
     digest = release.package.digest if release.package else ""
     return Seen(
@@ -53,7 +53,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         seconds_to_start=(release.start_at - now).total_seconds() if release.start_at else 0.0,
         has_stable=route.stable is not None,
         paused=release.paused_at is not None,
-        held=_held(release),
+        held=held,
         unmet=_unmet(release),
         gateways=adoption.gateways,
         adopted=adoption.adopted,
@@ -63,7 +63,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         control=release.control,
         least_requests=judging.settings_of(release).least_requests,
         mirrored=_mirrored(release, route),
-        checks=trial.smoke(release) if _is_tried(release, adoption) else {},
+        checks=trial.smoke(release) if _is_tried(release, adoption) and not held else {},
         quiet=release.plan.get("quiet", {}).get("words", ""),
         **_found(verdict),
     )
@@ -84,7 +84,7 @@ def _mirrored(release: Release, route: Route) -> Mirrored | None:
         wanted=release.plan["pairs"],
         seconds=release.plan["seconds"],
         ready=tally.ready,
-        error="" if tally.ready else tally.error or release.plan.get("error", ""),
+        error=release.plan.get("error") or ("" if tally.ready else tally.error),
         replaced=route.stable_id != release.replaces_id,
         recorded=replay.is_one(release),
         over=release.plan.get("over", ""),

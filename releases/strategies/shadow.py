@@ -49,9 +49,9 @@ class Shadow:
 
     def _replay(self, seen: Seen, mirrored: Mirrored) -> Plan:
         """What was recorded stays what it is, whatever goes live meanwhile."""
+        if mirrored.error:
+            return Plan("fail", mirrored.error)
         if seen.state == "preparing":
-            if mirrored.error:
-                return Plan("fail", mirrored.error)
             if mirrored.ready:
                 return Plan("shift", "Loaded; recorded requests are replayed.", weight=0.0)
             return hold("A worker loads the package.")

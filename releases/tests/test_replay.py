@@ -134,6 +134,18 @@ def test_a_package_that_cannot_be_loaded_fails_in_words(manager, live, packages,
     assert "cannot be shadowed" in made.note
 
 
+def test_a_package_that_ends_the_process_half_way_has_not_passed(manager, live, packages, forms, monkeypatch):
+    """Whatever agreed until then."""
+    keep(*[record(forms[1].digest, [2.0], number) for number in range(10)])
+    made = started(manager, live, packages)
+    feed = replay._feed
+    monkeypatch.setattr(replay, "_feed", lambda release: feed(release) | {"error": replay._early(-11)})
+    replay.run(made.pk)
+    assert look(made).state == "failed"
+    assert "exit code -11" in made.note
+    assert not Evidence.objects.filter(kind="replay").exists()
+
+
 def test_one_that_was_stopped_is_left_alone(manager, live, packages, forms):
     keep(record(forms[1].digest, [1.0]))
     made = started(manager, live, packages)

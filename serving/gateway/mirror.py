@@ -38,15 +38,23 @@ class Mirrored(NamedTuple):
 
 
 class Mirror:
-    """`offer` is called on the event loop; the rest by the one thread that sends. `dropped` counts by run."""
+    """`offer` is called on the event loop; the rest by the one thread that sends.
+
+    Each counts by run what it had to drop: `crowded` for want of room, `lost` on the way to the process.
+    """
 
     def __init__(
         self, live: Live, draw: Callable[[], float] = random.random, clock: Callable[[], float] = time.time
     ) -> None:
         self._live, self._draw, self._clock = live, draw, clock
         self.room: Room[Mirrored] = Room(MOST_WAITING, MOST_ONE)
-        self.dropped: Counter[int] = Counter()
+        self.crowded: Counter[int] = Counter()
+        self.lost: Counter[int] = Counter()
         self._told: Counter[int] = Counter()
+
+    @property
+    def dropped(self) -> Counter[int]:
+        return Counter(self.crowded) + Counter(self.lost)
 
     def offer(self, request: Request, reply: Reply, call: Call) -> None:
         """Hold on to a request that drew a shadow; one that breaks the contract, or chose its package, has none."""
@@ -58,16 +66,15 @@ class Mirror:
             return
         at = self._clock() - (time.monotonic() - call.began)
         if not self.room.offer(Mirrored(runs, request, reply.headers, call, at), weight_of(request, reply, call)):
-            self.drop(runs)
-
-    def drop(self, runs: list[int]) -> None:
-        self.dropped.update(runs)
+            self.crowded.update(runs)
 
     def untold(self) -> dict[int, int]:
-        """Return by run how many were dropped since the last call."""
-        now = Counter(self.dropped)
-        news, self._told = now - self._told, now
-        return dict(news)
+        """Return by run how many were dropped and not told yet."""
+        return dict(self.dropped - self._told)
+
+    def told(self, news: dict[int, int]) -> None:
+        """Note that the process has these."""
+        self._told.update(news)
 
 
 def pair(found: Mirrored, dropped: dict[int, int]) -> Pair:

@@ -15,8 +15,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from serving.gateway.mirror import Mirror, pair
-from serving.gateway.pairs import Watch, Watched, frame
+from serving.gateway.mirror import Mirror, Mirrored, pair
+from serving.gateway.pairs import MOST_FRAME, Watch, Watched, frame
 from serving.gateway.world import Live, World
 from serving.runtimes.apart import ONE_THREAD
 
@@ -56,9 +56,17 @@ class Mirroring:
         self._follow()
         while taken := self._mirror.room.take(AT_ONCE):
             for found, weight in taken:
-                if not self._send(frame(pair(found, self._mirror.untold()))):
-                    self._mirror.drop(found.runs)
+                self._pass_on(found)
                 self._mirror.room.done(weight)
+
+    def _pass_on(self, found: Mirrored) -> None:
+        """An answer can be far larger than its reply: of many classes, of which one was asked for."""
+        news = self._mirror.untold()
+        data = frame(pair(found, news))
+        if len(data) <= MOST_FRAME and self._send(data):
+            self._mirror.told(news)
+        else:
+            self._mirror.lost.update(found.runs)
 
     def _follow(self) -> None:
         if self._live.world is not self._world:

@@ -11,7 +11,7 @@ import msgspec
 from serving.routing import Shadow
 
 LENGTH = struct.Struct("!I")
-# A frame is never larger than a request with its answer may be.
+# What would be larger is not sent, and what says that it is larger is not read.
 MOST_FRAME = 4 * 1024 * 1024
 
 

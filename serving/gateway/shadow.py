@@ -45,9 +45,14 @@ log = logging.getLogger("slipway.shadow")
 
 @dataclass
 class Run:
-    """One comparison under way: the package, once it is loaded, and what was found; `changed` since the last report."""
+    """One comparison under way: the package, once it is loaded, and what was found; `changed` since the last report.
+
+    It writes under a `boot` of its own: paused and resumed it begins with an empty tally, which must not replace what
+    this same process had found before.
+    """
 
     watched: Watched
+    boot: str = field(default_factory=lambda: secrets.token_hex(6))
     tally: Tally = field(default_factory=Tally)
     package: Package | None = None
     retry: float = 0.0
@@ -58,7 +63,7 @@ class Shadowing:
     """One thread takes messages, another one reports; `lock` is held while a tally changes or is read."""
 
     def __init__(self, config: Config, redis: Redis) -> None:
-        self._redis, self._boot = redis, secrets.token_hex(6)
+        self._redis = redis
         self._journal = Journal(config.data / "shadow", last_exit=config.last_exit)
         self._pool = Pool(Disk(config.data).artefacts, config.token, self._journal)
         self._dice = random.Random()  # noqa: S311 - which row counts, no secret
@@ -158,7 +163,7 @@ class Shadowing:
             news = [(run, self._told(run)) for run in self._runs.values() if run.changed]
         for run, data in news:
             try:
-                tallies.put(self._redis, run.watched.shadow.run, self._boot, data)
+                tallies.put(self._redis, run.watched.shadow.run, run.boot, data)
             except (RedisError, OSError):
                 run.changed = True
 

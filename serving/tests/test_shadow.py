@@ -17,6 +17,7 @@ from serving import exchange, routing, tallies
 from serving.gateway import mirror, pairs
 from serving.gateway.messages import Reply
 from serving.gateway.mirror import Mirror
+from serving.gateway.mirroring import Mirroring
 from serving.gateway.pairs import Pair, Watch
 from serving.routing import Route, RouteTable, Shadow, Target
 from serving.runtimes import wire
@@ -109,6 +110,10 @@ def test_what_finds_no_room_is_dropped_and_told_once(
         found.ask()
     assert found.mirror.dropped == {RUN: 4}
     assert [pair.dropped for pair in found.sent()] == [{RUN: 4}]
+    # Nobody has said yet that it arrived.
+    found.ask()
+    assert [pair.dropped for pair in found.sent()] == [{RUN: 4}]
+    found.mirror.told({RUN: 4})
     found.ask()
     assert [pair.dropped for pair in found.sent()] == [{}]
 
@@ -231,6 +236,39 @@ def test_a_killed_shadow_costs_pairs_and_no_answer(shadowed: Shadowed, store: Pa
     found = shadowed.pairs(10)
     assert found.agreed == 0
     assert 10 <= found.pairs + found.dropped <= 30
+
+
+def test_one_that_is_paused_beside_another_keeps_what_it_had_found(shadowed: Shadowed, store: Path) -> None:
+    """The process lives on for the other one, and begins the first one's tally anew."""
+    one, other = shadow(package(store, 2)), shadow(package(store, 3), 8)
+    shadowed.serve(package(store, 1), one, other)
+    shadowed.ready()
+    shadowed.ask(5)
+    shadowed.pairs(5)
+    shadowed.serve(package(store, 1), other)
+    shadowed.serve(package(store, 1), one, other)
+    wait_for(lambda: len(tallies.get(shadowed.valkey.redis, RUN)) == 2)
+    shadowed.ask(3)
+    assert shadowed.pairs(8).pairs == 8
+    assert len(shadowed.children()) == 1
+
+
+def test_an_answer_that_is_too_large_for_a_message_is_dropped_and_the_process_lives(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Mirrored(tmp_path, Route("eta", (package(store, 1),), shadows=(shadow(package(store, 2)),)))
+    sent: list[bytes] = []
+    mirroring = Mirroring(found.inside.live, found.mirror)
+    monkeypatch.setattr(mirroring, "_send", lambda data: sent.append(data) is None)
+    monkeypatch.setattr(mirroring, "_follow", lambda: None)
+    with monkeypatch.context() as small:
+        small.setattr("serving.gateway.mirroring.MOST_FRAME", 10)
+        found.ask()
+        mirroring.step()
+    assert (sent, found.mirror.dropped) == ([], {RUN: 1})
+    found.ask()
+    mirroring.step()
+    assert (len(sent), found.mirror.untold()) == (1, {})
 
 
 def test_a_frozen_shadow_holds_up_nobody_and_dies_with_its_gateway(shadowed: Shadowed, store: Path) -> None:
