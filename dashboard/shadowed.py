@@ -10,8 +10,7 @@ from django.urls import reverse
 
 from dashboard import figures
 from dashboard.charts import agreement
-from releases import shadows
-from releases.agreement import Rule
+from releases.agreement import Finding, Rule
 from releases.models import Release
 from releases.queries import comparing
 from releases.queries.comparing import Comparison
@@ -30,11 +29,15 @@ TITLES = {
 MOST_LARGEST, MOST_TEXT = 8, 160
 
 
-def shown(release: Release) -> dict[str, Any]:
-    """Return what `release/_shadow.html` shows; nothing for a release that is no shadow."""
+def standing(release: Release, person: Person) -> dict[str, Any]:
+    """Return what `release/_shadow.html` shows, and where it can go on; nothing for a release that is no shadow."""
     found = comparing.of(release)
     if found is None:
-        return {}
+        return {"shadow": {}, "ways": []}
+    return {"shadow": _shown(release, found), "ways": _onward(release, found.finding, person)}
+
+
+def _shown(release: Release, found: Comparison) -> dict[str, Any]:
     return {
         "title": TITLES[found.finding.verdict],
         "tone": TONES[found.finding.verdict],
@@ -67,13 +70,11 @@ def tables(release: Release, person: Person) -> dict[str, Any]:
     }
 
 
-def onward(release: Release, person: Person) -> list[dict[str, str]]:
-    """Return where a shadow can go on: as a canary, or all at once; each is a release of its own that cites it."""
-    ended = release.state == Release.State.COMPARED
-    going = release.strategy == "shadow" and (ended or release.state == Release.State.SHIFTING)
-    if not going or release.package is None or not may(person, DEPLOY, release.environment):
+def _onward(release: Release, found: Finding, person: Person) -> list[dict[str, str]]:
+    """As a canary, or all at once; each is a release of its own that cites it."""
+    goes = release.state in (Release.State.COMPARED, Release.State.SHIFTING)
+    if not goes or release.package is None or not may(person, DEPLOY, release.environment):
         return []
-    found = shadows.finding_of(release)
     first = "primary" if found.verdict == "pass" else ""
     given = {
         "package": release.package.number,

@@ -68,19 +68,18 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
         "may_roll_back": queries.is_current(found),
         "end_tone": "bad" if found.state == "failed" else "warn",
         "onward": _onward(request, found),
-        "ways": shadowed.onward(found, request.user),
         "next": queries.follows(found),
         "badges": badges.of([found.package])[found.package.pk] if found.package else [],
         **_gates(request, found),
         **_judge(found),
+        **shadowed.standing(found, request.user),
     }
 
 
 def _judge(found: Release) -> dict[str, Any]:
     """What the judge found, and what can be done by hand beside stopping it."""
-    return {"judge": judged.shown(found), "shadow": shadowed.shown(found), "steering": steering.legal(found)} | {
-        "written": planning.written(found.plan.get("steps", ()))
-    }
+    written = planning.written(found.plan.get("steps", ()))
+    return {"judge": judged.shown(found), "steering": steering.legal(found), "written": written}
 
 
 def _gates(request: HttpRequest, found: Release) -> dict[str, Any]:
