@@ -40,8 +40,8 @@ def compare(
     if sticky is not None:
         _must_be_known(model, sticky)
         changes["sticky"] = sticky
-    if agreement is not None:
-        changes["agreement"] = _rule(model.agreement | agreement)
+    if agreement is not None and (rule := _rule(model.agreement | agreement)) != _rule(model.agreement):
+        changes["agreement"] = rule
     changes = {name: value for name, value in changes.items() if value != getattr(model, name)}
     if changes:
         _change(actor, model, changes)

@@ -249,6 +249,12 @@ def test_what_a_comparison_shows(pairs, agreed, verdict):
     assert shown.interval[0] <= shown.rate <= shown.interval[1]
 
 
+def test_what_is_set_again_as_it_was_is_no_change(manager, model):
+    before = AuditRow.objects.count()
+    comparing.compare(actor=manager, model=model, agreement=agreement.Rule().to_json())
+    assert AuditRow.objects.count() == before
+
+
 @pytest.mark.parametrize(
     "rule", [{"limit": 0}, {"limit": 1}, {"pairs": 0}, {"rtol": -1}, {"atol": float("inf")}, {"speed": 1}]
 )
