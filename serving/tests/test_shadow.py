@@ -246,6 +246,9 @@ def test_one_that_is_paused_beside_another_keeps_what_it_had_found(shadowed: Sha
     shadowed.ask(5)
     shadowed.pairs(5)
     shadowed.serve(package(store, 1), other)
+    # What the other one got after the change says that the process has heard of it.
+    shadowed.ask()
+    wait_for(lambda: shadowed.found(8).pairs == 6)
     shadowed.serve(package(store, 1), one, other)
     wait_for(lambda: len(tallies.get(shadowed.valkey.redis, RUN)) == 2)
     shadowed.ask(3)
