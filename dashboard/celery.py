@@ -1,4 +1,4 @@
-"""The Celery application: three queues (quick, long, load) and what beat starts."""
+"""The Celery application: four queues (quick, long, load, batch) and what beat starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("slipway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["releases", "testing"])
+app.autodiscover_tasks(["releases", "releases.modes.batch", "testing"])
 app.conf.beat_schedule = {
     "look again at every unfinished release": {"task": "releases.tasks.reconcile_all", "schedule": 1.0},
     "write the route tables again": {"task": "releases.tasks.publish_all", "schedule": 5.0},
@@ -24,6 +24,9 @@ app.conf.beat_schedule = {
     "bring captured requests to disk": {"task": "releases.tasks.store_capture", "schedule": 5.0},
     "note when keys were last used": {"task": "releases.tasks.note_key_use", "schedule": 60.0},
     "take up intakes that lost their worker": {"task": "releases.tasks.resume_intakes", "schedule": 10.0},
+    "keep batches going": {"task": "releases.modes.batch.tasks.keep", "schedule": 2.0},
+    "start batches that are due": {"task": "releases.modes.batch.tasks.start_due", "schedule": 5.0},
+    "drop files of old batches": {"task": "releases.modes.batch.tasks.prune", "schedule": 600.0},
     "remove what dead suites left": {"task": "testing.tasks.prune", "schedule": 600.0},
     "drop what is past its keeping time": {"task": "releases.tasks.prune", "schedule": 600.0},
 }

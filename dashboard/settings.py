@@ -34,6 +34,8 @@ SECRETS = VAR / "secrets"
 PACKAGES = VAR / "packages"
 ARTEFACTS = env_path("ARTEFACTS", VAR / "artefacts")
 UPLOADS = VAR / "uploads"
+BATCHES = VAR / "batches"
+BATCH_INPUTS = env_path("BATCH_INPUTS", VAR / "batch-inputs")
 WEB_BIND = parse_bind("WEB_BIND", env_str("WEB_BIND", "127.0.0.1:8000"))
 # With a certificate (and its key, which only the gateways read) they speak TLS.
 GATEWAY_TLS_CERT = env_certificate("GATEWAY_TLS_CERT", "")
@@ -194,6 +196,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 QUICK_THREADS = env_int("QUICK_THREADS", 4, least=1)
 LONG_THREADS = env_int("LONG_THREADS", 2, least=1)
+BATCH_THREADS = env_int("BATCH_THREADS", 2, least=1)
 
 # --- pages and API ------------------------------------------------------------------------------------------------
 
@@ -247,6 +250,13 @@ LANGUAGE_CODE, TIME_ZONE, USE_TZ, USE_I18N = "en", env_zone("TIME_ZONE", "UTC"),
 JUDGE_BATCH_SECONDS = env_int("JUDGE_BATCH_SECONDS", 10, least=1)
 JUDGE_KEEP_DAYS = env_int("JUDGE_KEEP_DAYS", 365, least=1)
 SHADOW_KEEP_DAYS = env_int("SHADOW_KEEP_DAYS", 14, least=1)
+
+# --- batch --------------------------------------------------------------------------------------------------------
+
+BATCH_CHUNK_ROWS = env_int("BATCH_CHUNK_ROWS", 50_000, least=1)
+BATCH_CHUNK_SECONDS = env_int("BATCH_CHUNK_SECONDS", 900, least=1)
+BATCH_MAX_BYTES = env_int("BATCH_MAX_GB", 50, least=1) * 2**30
+BATCH_KEEP_DAYS = env_int("BATCH_KEEP_DAYS", 14, least=1)
 
 # --- the demo -----------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,11 @@ def tables(release: Release, person: Person) -> dict[str, Any]:
     if found is None or not found.tally.pairs:
         return {}
     names = [f"Package {package.number}" if package else "Nothing" for package in (release.replaces, release.package)]
+    return tables_of(found, names, person)
+
+
+def tables_of(found: Comparison, names: list[str], person: Person) -> dict[str, Any]:
+    """Return the chart and the tables of a comparison of the two packages that have these names."""
     points, tally = found.tally.points, found.tally
     columns, rows = agreement.table(points, *names)
     return {

@@ -16,14 +16,15 @@ from releases.wants import KINDS, settings_digest
 FROZEN = "freeze"
 MET = frozenset({"pass", "overridden"})
 # What a person begins, and no worker.
-PAGES = {"uat": "uat", "shadow": "shadow", "replay": "shadow"}
+PAGES = {"uat": "uat", "shadow": "shadow", "replay": "shadow", "comparison": "batches"}
 # How people say that it was not done yet, and that it was done in other circumstances.
 DONE = {
     "uat": ("been signed", "was signed in {} for another plan"),
     "shadow": ("ended", "was compared in {} by another rule"),
     "replay": ("ended", "was compared in {} by another rule"),
+    "comparison": ("ended", "was compared in {} by another rule"),
 }
-COMPARED = ("shadow", "replay")
+COMPARED = ("shadow", "replay", "comparison")
 MOST = 1000  # results of one package that are looked at; one environment gets a few a day
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import redis
 
-BEAT, QUEUES = "beat", ("quick", "long", "load")
+BEAT, QUEUES = "beat", ("quick", "long", "load", "batch")
 EVERY = 2.0  # seconds between two stamps
 AWAY = 10.0  # seconds of silence after which somebody counts as away
 

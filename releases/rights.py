@@ -17,17 +17,19 @@ VIEWER, DEVELOPER, QA, MANAGER, ADMIN = "viewer", "developer", "QA", "release ma
 
 REGISTER, DEPLOY, SIGN_OFF = "register", "deploy", "sign off"
 DELETE, ENVIRONMENTS, KEYS = "delete packages", "edit environments", "manage keys"
-CAPTURE, RUN, TRAFFIC = "keep requests", "run suites", "direct traffic"
+CAPTURE, RUN, TRAFFIC, BATCH = "keep requests", "run suites", "direct traffic", "run batches"
 # Who may change what is asked of packages could let any package in, so it is one role only.
 GATES, OVERRIDE = "edit gates", "override gates"
 
 # A developer deploys only where the environment is open to developers.
 ROLES: dict[str, frozenset[str]] = {
     VIEWER: frozenset(),
-    DEVELOPER: frozenset({REGISTER, DEPLOY, RUN}),
+    DEVELOPER: frozenset({REGISTER, DEPLOY, RUN, BATCH}),
     QA: frozenset({SIGN_OFF, RUN}),
-    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE, RUN, TRAFFIC}),
-    ADMIN: frozenset({REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE, RUN, TRAFFIC, GATES, OVERRIDE}),
+    MANAGER: frozenset({REGISTER, DEPLOY, DELETE, KEYS, CAPTURE, RUN, TRAFFIC, BATCH}),
+    ADMIN: frozenset(
+        {REGISTER, DEPLOY, SIGN_OFF, DELETE, ENVIRONMENTS, KEYS, CAPTURE, RUN, TRAFFIC, BATCH, GATES, OVERRIDE}
+    ),
 }
 EVERYWHERE = frozenset({MANAGER, ADMIN})
 

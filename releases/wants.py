@@ -17,6 +17,7 @@ KINDS = {
     "uat": "UAT",
     "shadow": "Shadow",
     "replay": "Replay",
+    "comparison": "Batch comparison",
 }
 TEST, STAGING, PRODUCTION = "test", "staging", "production"
 # These would hurt the clients of an environment whose name is production.

@@ -51,11 +51,12 @@ def doors(killed: bool) -> list[Spec]:
 
 
 def workers() -> list[Spec]:
-    """Quick work, long work, one that measures alone, and the clock."""
+    """Quick work, long work, one that measures alone, batches, and the clock."""
     return [
         _worker("quick", settings.QUICK_THREADS, 0),
         _worker("long", settings.LONG_THREADS, NICE),
         _worker("load", 1, MEASURING),
+        _worker("batch", settings.BATCH_THREADS, NICE),
         Spec("beat", _celery("beat", "--pidfile="), _environment()),
     ]
 

@@ -36,7 +36,7 @@ def user(client):
 
 def test_the_page_says_the_role_and_what_it_allows(client, signed_in):
     page = text(client.get("/account/"))
-    assert "Developer. You may deploy, register, run suites." in page
+    assert "Developer. You may deploy, register, run batches, run suites." in page
     assert "You may look at everything and change nothing." in text(signed_in("viewer").get("/account/"))
 
 

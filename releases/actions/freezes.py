@@ -39,7 +39,7 @@ def freeze(
     require(actor, TRAFFIC)
     if not name.strip():
         raise Refused("Say what it is for; everybody who waits will read it.", "name")
-    _check_zone(zone)
+    check_zone(zone)
     if cron.strip():
         _check_recurring(cron, minutes, begins, ends)
     else:
@@ -76,7 +76,8 @@ def told(found: Freeze) -> dict[str, Any]:
     return {"name": found.name} | {name: at and at.isoformat() for name, at in times.items()}
 
 
-def _check_zone(zone: str) -> None:
+def check_zone(zone: str) -> None:
+    """Raise Refused for what is no time zone."""
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -88,12 +89,17 @@ def _check_recurring(cron: str, minutes: int | None, begins: datetime | None, en
         raise Refused(
             "A recurring freeze begins by its cron form; leave the dates empty.", "begins" if begins else "ends"
         )
+    check_cron(cron)
+    if minutes is None or not 1 <= minutes <= MOST_MINUTES:
+        raise Refused(f"A recurring freeze lasts 1 to {MOST_MINUTES:,} minutes, which is a week.", "minutes")
+
+
+def check_cron(cron: str) -> None:
+    """Raise Refused for what is no cron form of five fields, and for one that never comes round."""
     if len(cron.split()) != 5 or not croniter.is_valid(cron):
         raise Refused("Write minute, hour, day, month and weekday, such as 0 18 * * 5 for Fridays at 18:00.", "cron")
     if next(croniter(cron, timezone.now(), max_years_between_matches=8).all_next(datetime), None) is None:
         raise Refused("That day never comes.", "cron")
-    if minutes is None or not 1 <= minutes <= MOST_MINUTES:
-        raise Refused(f"A recurring freeze lasts 1 to {MOST_MINUTES:,} minutes, which is a week.", "minutes")
 
 
 def _check_once(begins: datetime | None, ends: datetime | None) -> None:

@@ -73,10 +73,11 @@ class Comparison(Endpoint):
         found = comparing.of(get_object_or_404(every_release(), pk=pk))
         if found is None:
             raise NotFound("This release is no shadow.")
-        return Response(_shape(found, inputs=comparing.may_see_inputs(self.person)))
+        return Response(shape(found, inputs=comparing.may_see_inputs(self.person)))
 
 
-def _shape(found: comparing.Comparison, inputs: bool) -> dict[str, Any]:
+def shape(found: comparing.Comparison, inputs: bool) -> dict[str, Any]:
+    """Return a comparison as JSON; inputs only for those who may see them."""
     tally, finding = found.tally, found.finding
     return {
         **{name: getattr(finding, name) for name in ("verdict", "words", "rate", "interval", "above", "below")},

@@ -109,7 +109,7 @@ class Whole(serializers.IntegerField):
         super().__init__(min_value=min_value, max_value=max_value, **options)
 
     def to_internal_value(self, data: Any) -> int:
-        from_text = isinstance(self.root, Query) and isinstance(data, str)
+        from_text = isinstance(self.root, Query | FormBody) and isinstance(data, str)
         if type(data) is not int and not (from_text and data.isascii() and data.isdecimal() and len(data) < 12):
             raise serializers.ValidationError("This must be a whole number.")
         return super().to_internal_value(data)
@@ -183,3 +183,7 @@ class Query(Body):
 
     refusal = "There is no such filter. Known are: {known}."
     also = frozenset()
+
+
+class FormBody(Body):
+    """A body that came as a form, in which everything but a file is text."""

@@ -6,6 +6,7 @@ from django.urls import URLPattern, re_path
 
 from releases.api import (
     audit,
+    batches,
     capture,
     comparisons,
     docs,
@@ -70,6 +71,13 @@ urlpatterns = [
     at(f"releases/{PK}/comparison/", comparisons.Comparison, "release-comparison"),
     at("plan/", rollouts.Plan, "plan"),
     at("quiet/", rollouts.QuietWindow, "quiet"),
+    at("batches/", batches.Batches, "batches"),
+    at("batches/schedules/", batches.Schedules, "batch-schedules"),
+    at(f"batches/schedules/{PK}/", batches.OneSchedule, "batch-schedule"),
+    at(f"batches/{PK}/", batches.OneBatch, "batch"),
+    at(f"batches/{PK}/cancel/", batches.BatchCancel, "batch-cancel"),
+    at(f"batches/{PK}/again/", batches.BatchAgain, "batch-again"),
+    at(f"batches/{PK}/comparison/", batches.BatchComparison, "batch-comparison"),
     at("line/", line.Line, "line"),
     at("line/stop/", line.Stop, "line-stop"),
     at("line/go-on/", line.GoOn, "line-go-on"),

@@ -1,6 +1,7 @@
 """The tables, one file per noun."""
 
 from releases.models.audit import AuditRow
+from releases.models.batches import BatchChunk, BatchJob, BatchSchedule
 from releases.models.capture import CaptureFile, CaptureSetting
 from releases.models.counts import Count
 from releases.models.environments import Environment, PublishedTable, Route
@@ -18,6 +19,9 @@ __all__ = [
     "AccessToken",
     "ApiKey",
     "AuditRow",
+    "BatchChunk",
+    "BatchJob",
+    "BatchSchedule",
     "CaptureFile",
     "CaptureSetting",
     "Count",

@@ -7,7 +7,7 @@ from django.db import models
 from releases.models.environments import Environment
 
 # Where the page of each thing is that evidence is taken from.
-FOLDERS = {"run": "runs", "intake": "intakes", "sheet": "uat", "release": "releases"}
+FOLDERS = {"run": "runs", "intake": "intakes", "sheet": "uat", "release": "releases", "batch": "batches"}
 
 
 class Evidence(models.Model):

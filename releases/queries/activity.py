@@ -15,6 +15,8 @@ SIZE = 50
 
 # What each action is called on a page, after the person's name.
 WORDS = {
+    "batch.cancel": "cancelled",
+    "batch.start": "started",
     "capture.change": "changed the",
     "capture.take": "took out",
     "environment.change": "changed the settings of",
@@ -56,6 +58,9 @@ WORDS = {
     "release.step": "took a step of",
     "release.watch": "began to watch",
     "release.weight": "changed the weight of",
+    "schedule.create": "made the",
+    "schedule.remove": "took away the",
+    "schedule.switch": "switched the",
     "suite.cancel": "cancelled",
     "suite.settings": "changed how a suite runs for",
     "suite.start": "started",

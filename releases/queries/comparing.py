@@ -43,11 +43,15 @@ def of(release: Release) -> Comparison | None:
     if release.strategy != "shadow":
         return None
     tally = shadows.found(release)
+    return made(shadows.rule(release), tally, shadows.finding_of(release, tally))
+
+
+def made(rule: Rule, tally: Tally, finding: Finding) -> Comparison:
+    """Return a comparison, whatever it was taken from, with its times and its worst segments."""
     times = {"live": tally.live_times, "shadow": tally.shadow_times}
     seconds = {
         name: {"p50": quantile(histogram, 0.5), "p99": quantile(histogram, 0.99)} for name, histogram in times.items()
     }
-    rule, finding = shadows.rule(release), shadows.finding_of(release, tally)
     return Comparison(rule, tally, finding, segments(tally), seconds)
 
 

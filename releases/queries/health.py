@@ -26,6 +26,7 @@ PARTS = {
         "The worker that measures",
         "Load and stress tests and rehearsals wait; releases go on until they need one.",
     ),
+    "batch": ("The worker for batches", "Files wait, and go on where they were."),
 }
 STARTED, GRACE = timezone.now(), 60.0  # all come up together: nobody who has not come yet is missed in the first minute
 BROKER = ("Redis", "Predictions go on from the gateways' last tables; no release moves and nothing is counted.")

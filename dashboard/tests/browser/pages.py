@@ -55,6 +55,12 @@ OPEN = {
     "promote as canary": "/models/planned/promote/?package=2&environment=dev",
     "stop a release": "/releases/{waiting}/abort/",
     "override": "/releases/{waiting}/override/",
+    "batches": "/batches/",
+    "batches, nothing found": "/batches/?state=failed",
+    "batch": "/batches/{batch}/",
+    "batch, comparison": "/batches/{compared}/",
+    "start a batch": "/models/paged/batches/start/",
+    "schedules": "/batches/schedules/",
     "suites": "/suites/",
     "suites, nothing found": "/suites/?model=empty",
     "run, smoke": "/runs/{smoke}/",
@@ -117,6 +123,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     site.slipway.shell(COUNTED.format(model=MODEL))
     weekly = {"name": "Payday", "cron": "0 18 * * 5", "minutes": 600, "zone": "Europe/Berlin"}
     api.post("/environments/staging/freezes/", **weekly)
+    batch, compared = _batches(site, api)
     canary = _canary(site, api, folder)
     shadow = _shadow(site, api, key["secret"])
     tested = _tested(api) if DRILL else {}  # only the drill opens those pages
@@ -126,6 +133,8 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "live": releases[-1]["id"],
         "back": back["id"],
         "waiting": waiting["id"],
+        "batch": batch,
+        "compared": compared,
         "canary": canary,
         "shadow": shadow,
         "key": key["id"],
@@ -133,6 +142,20 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "revoked": revoked["id"],
         "token": site.slipway.shell(TOKEN),
     }
+
+
+def _batches(site: Site, api: Any) -> tuple[int, int]:
+    """Answer a file with a wrong row in it, compare two packages on it, and make a schedule; return both jobs."""
+    monthly = {"name": "Monthly forecast", "cron": "0 6 1 * *", "pattern": "trips-{yyyy}-{mm}.csv"}
+    place = {"model": MODEL, "environment": "production"}
+    api.post("/batches/schedules/", **place, **monthly, zone="Europe/Berlin")
+    lines = ["trip,distance,speed", *(f"{number},{number},{2 + number % 3}" for number in range(1, 400)), "400,-1,2"]
+    inputs = site.slipway.var / "batch-inputs"
+    (inputs / "trips.csv").write_text("\n".join(lines))
+    jobs = [int(api.post("/batches/", **place, stored="trips.csv", **more)["id"]) for more in ({}, {"against": 2})]
+    for job in jobs:
+        until("the batch", lambda: api.get(f"/batches/{job}/")["state"] == "done", 120)  # noqa: B023 - called at once
+    return jobs[0], jobs[1]
 
 
 def _canary(site: Site, api: Any, folder: Path) -> int:

@@ -26,7 +26,7 @@ NO_PAGES = (
     FORMS
     | {"health", "troubles", "search", "artefacts"}
     | {"canary_plan", "release_pause", "release_resume", "release_weight", "release_steps", "release_end"}
-    | {"freeze_remove"}
+    | {"freeze_remove", "batch_cancel", "batch_again", "batch_file", "schedule_switch", "schedule_remove"}
     | {
         *("attachment", "gates_drop", "release_consent", "run_again", "run_cancel", "tests_risk"),
         *("sheet_ask", "sheet_mark", "sheet_own", "sheet_own_case", "sheet_reject", "sheet_renew", "sheet_sign"),
@@ -38,6 +38,8 @@ NUMBERS = (
     "live",
     "waiting",
     "back",
+    "batch",
+    "compared",
     "canary",
     "shadow",
     "key",

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-SHADOW = "serving.gateway.shadow"
+SHADOW, BATCH = "serving.gateway.shadow", "serving.batch"
 MARKS = {
     "dashboard.web": "web",
     "--queues=quick": "quick",
     "--queues=long": "long",
     "--queues=load": "load",
+    "--queues=batch": "batch",
     " beat ": "beat",
     "valkey-server": "valkey",
 }
-NAMES = ("web", "gateway-production", "gateway-others", "quick", "long", "load", "beat", "valkey")
+NAMES = ("web", "gateway-production", "gateway-others", "quick", "long", "load", "batch", "beat", "valkey")
 
 
 def of(var: Path) -> list[int]:
@@ -37,6 +38,11 @@ def shadows_of(var: Path) -> list[int]:
     return [pid for pid, line, variables in _all() if SHADOW in line and _ours(var, variables)]
 
 
+def batches_of(var: Path) -> list[int]:
+    """Return the pids of the processes that answer files for its worker."""
+    return [pid for pid, line, variables in _all() if BATCH in line and f"\0BATCH_OF={var}\0".encode() in variables]
+
+
 def _all() -> list[tuple[int, str, bytes]]:
     """Return pid, command line and environment of every process but this one; a zombie has neither."""
     found = []
@@ -53,7 +59,7 @@ def _all() -> list[tuple[int, str, bytes]]:
 
 
 def _ours(var: Path, variables: bytes) -> bool:
-    marks = (f"\0VAR={var}\0", f"\0GATEWAY_DATA={var}/", f"\0CWD={var}/")
+    marks = (f"\0VAR={var}\0", f"\0BATCH_OF={var}\0", f"\0GATEWAY_DATA={var}/", f"\0CWD={var}/")
     return any(mark.encode() in variables for mark in marks)
 
 

@@ -96,8 +96,9 @@ def fuzz(operation, mode: GenerationMode, header: dict[str, str], known: dict[st
     """Call one operation; every other time on something that is there."""
     name = "dev" if "environments" in operation.path else "flight-eta"
     there = {"name": name, "number": "1", "kind": "smoke", "case": "1"}
-    kinds = {"intakes": "intake", "keys": "key", "releases": "running"}
-    there["id"] = str(known[kinds.get(operation.path.split("/")[2], "key")])
+    kinds = {"intakes": "intake", "keys": "key", "releases": "running", "batches": "batch"}
+    kind = "schedule" if "schedules" in operation.path else kinds.get(operation.path.split("/")[2], "key")
+    there["id"] = str(known[kind])
 
     @PLAN
     @given(case=operation.as_strategy(generation_mode=mode), on_something=st.booleans())

@@ -9,12 +9,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from releases.models import ApiKey, Environment, Intake, Release
+from releases.models import ApiKey, BatchJob, BatchSchedule, Environment, Intake, Release
 from releases.rights import ADMIN, DEVELOPER, MANAGER, QA, ROLES, VIEWER
 
 REGISTER, DEPLOY = {DEVELOPER, MANAGER, ADMIN}, {DEVELOPER, MANAGER, ADMIN}
 HIGH, ADMINS, ALL = {MANAGER, ADMIN}, {ADMIN}, set(ROLES)
 WHY = {"reason": "because"}
+MONTHLY = {"name": "Sales", "model": "flight-eta", "environment": "dev", "cron": "0 6 1 * *", "pattern": "{mm}.csv"}
 
 READS = [
     "me/",
@@ -42,6 +43,10 @@ READS = [
     "environments/dev/tables/",
     "environments/dev/adoption/",
     "environments/dev/freezes/",
+    "batches/",
+    "batches/{batch}/",
+    "batches/schedules/",
+    "batches/schedules/{schedule}/",
     "audit/",
     "audit/check/",
     "traffic/?model=flight-eta&environment=dev",
@@ -80,6 +85,13 @@ CALLS = [
     (HIGH, "post", "keys/{key}/rotate/", {}, 200),
     (HIGH, "post", "keys/{key}/end-old/", {}, 409),
     (HIGH, "post", "keys/{key}/revoke/", WHY, 200),
+    (DEPLOY, "post", "batches/", {"model": "flight-eta", "environment": "dev", "stored": "missing.csv"}, 400),
+    (DEPLOY, "post", "batches/{batch}/cancel/", None, 200),
+    (DEPLOY, "post", "batches/{batch}/again/", None, 409),
+    (ALL, "get", "batches/{batch}/comparison/", None, 404),
+    (DEPLOY, "post", "batches/schedules/", MONTHLY, 201),
+    (DEPLOY, "patch", "batches/schedules/{schedule}/", {"on": False}, 200),
+    (DEPLOY, "delete", "batches/schedules/{schedule}/", None, 204),
     (ALL, "post", "tokens/", {"name": "laptop"}, 201),
     *((ALL, "get", address, None, 200) for address in READS),
 ]
@@ -101,7 +113,11 @@ def ids(packages, make_live, environments: dict[str, Environment]) -> dict[str, 
     )
     intake = Intake.objects.create(model=packages[0].model, filename="model.zip")
     key = ApiKey.objects.create(environment=environments["dev"], name="client", prefix="sk_1", hash="0" * 64)
+    place = {"model": packages[0].model, "environment": environments["dev"]}
+    batch = BatchJob.objects.create(**place, folder="a test", filename="rows.csv", form="csv")
+    schedule = BatchSchedule.objects.create(**place, name="Sales", cron="0 6 1 * *", pattern="{mm}.csv")
     numbers = {"live": live["dev"].pk, "production": live["production"].pk}
+    numbers |= {"batch": batch.pk, "schedule": schedule.pk}
     return numbers | {"running": running.pk, "intake": intake.pk, "key": key.pk}
 
 

@@ -1,0 +1,88 @@
+"""A model whose packages 1 and 2 answer their own numbers, in production, and the folders of batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releases import routes
+from releases.models import BatchJob, Environment, MLModel, Package
+from releases.modes.batch import carrying, files
+from releases.modes.batch.process import Process
+from releases.tests.conftest import make_package
+from releases.tests.scenes import put_live
+from serving.tests import forms
+from serving.tests.builders import flight
+
+GOOD = b"id,distance,hour,origin\n" + b"".join(b"%d,%d,6.5,JFK\n" % (i, i + 1) for i in range(10))
+
+
+@pytest.fixture
+def production(environments: dict[str, Environment]) -> Environment:
+    return environments["production"]
+
+
+@pytest.fixture
+def numbered(model: MLModel, settings: Any, tmp_path: Path) -> list[Package]:
+    """Packages that answer their own numbers, in the artefact store; none is live yet."""
+    settings.BATCHES, settings.BATCH_INPUTS = tmp_path / "batches", tmp_path / "inputs"
+    settings.ARTEFACTS, settings.VAR = tmp_path / "artefacts", tmp_path
+    settings.BATCH_INPUTS.mkdir()
+    settings.ARTEFACTS.mkdir()
+    made = []
+    for number in (1, 2):
+        target = forms.package(settings.ARTEFACTS, number)
+        columns = {"digest": target.digest, "artefact": target.artefact, "signature": flight().to_json()}
+        made.append(make_package(model, number, **columns))
+    return made
+
+
+@pytest.fixture
+def live(numbered: list[Package], production: Environment) -> Package:
+    """Package 1, live in production."""
+    put_live(numbered[0], production)
+    routes.publish(production, "a test")
+    return numbered[0]
+
+
+class Worker:
+    """One worker, in this process, that does as much as it is told."""
+
+    def __init__(self) -> None:
+        self.process = Process()
+
+    def until(self, job: BatchJob, state: str) -> BatchJob:
+        """Take steps until the job is in that state."""
+        for _ in range(200):
+            job.refresh_from_db()
+            if job.state == state:
+                return job
+            carrying._step(job, self.process)
+        raise AssertionError(f"{job} is {job.state}: {job.words}")
+
+    def end(self, job: BatchJob) -> BatchJob:
+        """Take part until nothing is left."""
+        carrying.work()
+        job.refresh_from_db()
+        return job
+
+
+@pytest.fixture
+def worker(redis: object) -> Any:
+    made = Worker()
+    yield made
+    made.process.close()
+
+
+def output(job: BatchJob) -> bytes:
+    path = files.path_of(job, "output")
+    assert path is not None
+    return path.read_bytes()
+
+
+def errors(job: BatchJob) -> list[str]:
+    path = files.path_of(job, "errors")
+    assert path is not None
+    return path.read_text().splitlines()[1:]
