@@ -47,6 +47,7 @@ LOOKS: dict[str, Look] = {
     "queued": Look("quiet", "clock", "Queued"),
     "assembling": Look("accent", "turning", "Assembling"),
     "done": Look("good", "check", "Done"),
+    "late": Look("bad", "clock", "Late"),
     "missed": Look("warn", "warning", "Missed"),
     "errored": Look("warn", "warning", "Errored"),
     "cancelled": Look("quiet", "stop", "Cancelled"),

@@ -30,6 +30,7 @@ from dashboard.views import (
     shadows,
     sign_in,
     steering,
+    streams,
     suites,
     tests,
     uat,
@@ -119,6 +120,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/schedules/<number:pk>/switch/", schedules.schedule_switch, name="schedule_switch"),
     path("batches/schedules/<number:pk>/remove/", schedules.schedule_remove, name="schedule_remove"),
     path("models/<slug:name>/batches/start/", batches.batch_start, name="batch_start"),
+    # records that packages answer within seconds
+    path("streams/", streams.streams, name="streams"),
+    path("streams/<slug:environment>/<slug:name>/", streams.stream, name="stream"),
+    path("streams/<slug:environment>/<slug:name>/replay/", streams.stream_replay, name="stream_replay"),
+    path("streams/<slug:environment>/<slug:name>/accept/", streams.stream_accept, name="stream_accept"),
     # where packages answer; `-` is no name, so no environment can hide a form
     path("environments/", environments.environments, name="environments"),
     path("environments/-/new/", environments.environment_new, name="environment_new"),

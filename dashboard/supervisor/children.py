@@ -51,12 +51,13 @@ def doors(killed: bool) -> list[Spec]:
 
 
 def workers() -> list[Spec]:
-    """Quick work, long work, one that measures alone, batches, and the clock."""
+    """Quick work, long work, one that measures alone, batches, streams, and the clock."""
     return [
         _worker("quick", settings.QUICK_THREADS, 0),
         _worker("long", settings.LONG_THREADS, NICE),
         _worker("load", 1, MEASURING),
         _worker("batch", settings.BATCH_THREADS, NICE),
+        Spec("stream", _python("serving.streams"), stream_environment(os.environ), nice=MEASURING, murmur=" INFO "),
         Spec("beat", _celery("beat", "--pidfile="), _environment()),
     ]
 
@@ -106,6 +107,13 @@ def gateway_environment(gateway: Gateway, ours: Mapping[str, str]) -> dict[str, 
         "MLFLOW_MODEL": settings.MLFLOW_MODEL,
         "REDIS_URL": settings.REDIS_URL,
     }
+
+
+def stream_environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of the consumer of streams: a gateway of every environment that answers nobody."""
+    everywhere = Gateway("consumer", "127.0.0.1", 1, ("*",))
+    named = gateway_environment(everywhere, ours) | {"GATEWAY_EXCEPT": ""}
+    return named | {"GATEWAY_DATA": str(settings.VAR / "stream")}
 
 
 def _named() -> frozenset[str]:

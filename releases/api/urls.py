@@ -21,6 +21,7 @@ from releases.api import (
     rollouts,
     routes,
     rules,
+    streams,
     tokens,
     traffic,
 )
@@ -78,6 +79,9 @@ urlpatterns = [
     at(f"batches/{PK}/cancel/", batches.BatchCancel, "batch-cancel"),
     at(f"batches/{PK}/again/", batches.BatchAgain, "batch-again"),
     at(f"batches/{PK}/comparison/", batches.BatchComparison, "batch-comparison"),
+    at("streams/", streams.Streams, "streams"),
+    at("streams/letters/", streams.Letters, "stream-letters"),
+    at("streams/replay/", streams.StreamReplay, "stream-replay"),
     at("line/", line.Line, "line"),
     at("line/stop/", line.Stop, "line-stop"),
     at("line/go-on/", line.GoOn, "line-go-on"),

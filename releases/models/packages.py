@@ -38,6 +38,7 @@ class MLModel(models.Model):
         max_length=100, blank=True, help_text="input whose value decides which package answers, instead of chance"
     )
     tolerance = models.FloatField(default=0.001, help_text="seconds by which a candidate may be slower, to the judge")
+    stream_seconds = models.FloatField(default=60.0, help_text="within which a record of a stream must be answered")
     agreement = models.JSONField(
         default=dict, blank=True, help_text="when two answers agree, and what a comparison must show"
     )

@@ -61,6 +61,8 @@ WORDS = {
     "schedule.create": "made the",
     "schedule.remove": "took away the",
     "schedule.switch": "switched the",
+    "stream.accept": "changed how late may be the",
+    "stream.replay": "sent in again from the",
     "suite.cancel": "cancelled",
     "suite.settings": "changed how a suite runs for",
     "suite.start": "started",

@@ -9,11 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
+from serving.alone import alone, part_of
 from serving.batch.checking import Read
 from serving.batch.picking import draws, places, sticky
 from serving.batch.plan import Outputs, Plan, Wrong
 from serving.batch.texts import Made
-from serving.contract import Batch, Decoder
+from serving.contract import Decoder
 from serving.routing import Target
 from serving.runtimes import Answer, Runtime
 
@@ -82,34 +83,13 @@ def ask(outputs: Outputs, package: Loaded, read: Read) -> tuple[Made, list[Wrong
     """Answer what was read with one package; return the answers, and what is wrong with the other rows, by place."""
     kept, parts, wrong = [], [], list(read.wrong)
     for start in range(0, read.batch.rows, SLICE):
-        for at, found in _predicted(package.runtime, _slice(read.batch, start, start + SLICE)):
+        for at, found in alone(package.runtime.predict, part_of(read.batch, start, start + SLICE)):
             if isinstance(found, str):
                 wrong.append(Wrong(int(read.good[start + at]), "", found))
                 continue
             parts.append(_fitted(outputs, found))
             kept.append(read.good[start + at : start + at + _rows(found)])
     return _joined(package, kept, parts), wrong
-
-
-def _predicted(runtime: Runtime, batch: Batch) -> Iterator[tuple[int, Answer | str]]:
-    """Yield from which row on, and the answers; for a row that the model fails on alone, why, in words."""
-    try:
-        yield 0, runtime.predict(batch)
-    except Exception as failure:
-        # A model may raise anything, and one row that it fails on must not take the others with it (D24).
-        if batch.rows == 1:
-            yield 0, f"the model failed on this row ({type(failure).__name__})"
-            return
-        half = batch.rows // 2
-        for start, part in ((0, _slice(batch, 0, half)), (half, _slice(batch, half, batch.rows))):
-            for at, found in _predicted(runtime, part):
-                yield start + at, found
-
-
-def _slice(batch: Batch, start: int, stop: int) -> Batch:
-    if start == 0 and stop >= batch.rows:
-        return batch
-    return Batch(min(stop, batch.rows) - start, {name: values[start:stop] for name, values in batch.columns.items()})
 
 
 def _rows(found: Answer) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 V2_VERBS = {"infer": "infer", "ready": "model-ready", "openapi.json": "openapi"}
 PROTOCOLS = ("v1", "v2", "mlflow")
+STREAM = "stream"
 MLFLOW_VERBS = {"invocations": "predict", "ping": "ping", "health": "ping", "version": "version"}
 # Longer than any address here; what is remembered by path must not grow with what strangers send.
 LONGEST_PATH = 512
@@ -28,7 +29,7 @@ class Place:
 
     @property
     def method(self) -> str:
-        return "POST" if self.verb in ("predict", "infer") else "GET"
+        return "POST" if self.verb in ("predict", "infer", "add") else "GET"
 
 
 def read(path: str) -> Place | None:
@@ -53,7 +54,7 @@ def _read(path: str) -> Place | None:
         return Place(None, "mlflow", MLFLOW_VERBS[parts[0]])
     if parts[0] not in PROTOCOLS and parts[1:] in ([], [""]) and parts[-1] == "":
         return Place(parts[0] or None, "v1", "alive")
-    environment = None if parts[0] in PROTOCOLS else parts.pop(0)
+    environment = None if parts[0] in (*PROTOCOLS, STREAM) else parts.pop(0)
     if environment == "" or not parts:
         return None
     if len(parts) > 1 and parts[-1] == "":
@@ -104,4 +105,13 @@ def _mlflow(environment: str | None, parts: list[str]) -> Place | None:
     return None
 
 
-_READ = {"v1": _v1, "v2": _v2, "mlflow": _mlflow}
+def _stream(environment: str | None, parts: list[str]) -> Place | None:
+    match parts:
+        case [name] if name:
+            return Place(environment, STREAM, "add", name)
+        case [name, "results"] if name:
+            return Place(environment, STREAM, "results", name)
+    return None
+
+
+_READ = {"v1": _v1, "v2": _v2, "mlflow": _mlflow, STREAM: _stream}

@@ -23,6 +23,8 @@ from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
 MOST_WAYS = 4096
+# What anybody may ask of the gateway itself.
+KEYLESS = frozenset({"live", "ready", "server", "alive", "metrics"})
 REQUEST_ID = "x-request-id"
 CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
 GOOD_ID = re.compile(r"[!-~]{1,128}\Z")
@@ -40,11 +42,12 @@ class Gateway:
         mlflow_model: str = "",
         strangers: Strangers | None = None,
         scrape: Callable[[Request], Awaitable[Reply]] | None = None,
+        streams: Callable[[Request, Place, LiveTable], Awaitable[Reply]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._live, self._predictor, self._callers = live, predictor, callers
         self._mlflow_model, self._strangers = mlflow_model, strangers or Strangers()
-        self._scrape, self._clock = scrape or _nothing, clock
+        self._scrape, self._streams, self._clock = scrape or _nothing, streams, clock
         self._ids = (f"{boot}-{number:x}" for number in itertools.count(1))
         self._world, self._ways = live.world, dict[tuple[str, str | None], Way]()
 
@@ -134,11 +137,16 @@ class Gateway:
             # MLflow's client asks without a key whether it is there; only of this model, which a setting names.
             live = questions.table(place, world)
             return questions.describe(place, live, questions.model(place, live, None))
-        if place.verb in ("live", "ready", "server", "alive", "metrics"):
+        if place.verb in KEYLESS:
             return self._scrape(request) if place.verb == "metrics" else questions.server(place, world)
-        live = questions.table(place, world)
+        return self._keyed(request, place, questions.table(place, world))
+
+    def _keyed(self, request: Request, place: Place, live: LiveTable) -> Way | Reply | Awaitable[Reply]:
+        """Return the way, or the reply, to a request that a key is needed for; raises Problem."""
         authorization = request.headers.get("authorization")
         key = self._identify(request, live, authorization)
+        if place.protocol == addresses.STREAM:
+            return self._stream(request, place, live, key)
         try:
             found = self._allowed(place, live, key)
         except Problem as problem:
@@ -172,6 +180,23 @@ class Gateway:
             return PROTOCOLS[place.protocol].models(live, names)
         found = questions.model(place, live, key)
         return questions.describe(place, live, found) if place.method == "GET" else found
+
+    async def _stream(self, request: Request, place: Place, live: LiveTable, key: Key | None) -> Reply:
+        """Add to a stream or read from it, within the limits of the key."""
+        questions.model(place, live, key)
+        if self._streams is None:
+            raise Problem(404, "This gateway has no streams.")
+        self._callers.trace(live, key).fresh = True
+        guard = guard_of(self._callers.limiter(live, key), key)
+        if guard is None:
+            return await self._streams(request, place, live)
+        guard.enter(request.began)
+        try:
+            reply = await self._streams(request, place, live)
+        finally:
+            guard.leave()
+        reply.own += guard.headers(request.headers.get("origin"))
+        return reply
 
     def _keep(self, path: str, authorization: str | None, way: Way) -> None:
         """Only what was found is kept, so that strangers cannot fill it; a flood of good keys starts it afresh."""

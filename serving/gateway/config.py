@@ -48,6 +48,7 @@ class Config:
     otlp_headers: tuple[tuple[str, str], ...] = ()
     metrics: str = "token"
     metrics_token: str = ""
+    stream_most: int = 100_000
 
     @property
     def address(self) -> str:
@@ -84,6 +85,7 @@ def read_config(environ: Mapping[str, str] = os.environ) -> Config:
         log=_one_of("GATEWAY_LOG", environ.get("GATEWAY_LOG") or "text", FORMS),
         metrics=_one_of("GATEWAY_METRICS", environ.get("GATEWAY_METRICS") or "token", METRICS),
         metrics_token=environ.get("GATEWAY_METRICS_TOKEN", ""),
+        stream_most=_at_least_one("GATEWAY_STREAM_MOST", environ.get("GATEWAY_STREAM_MOST") or "100000"),
         log_sample=_share("GATEWAY_LOG_SAMPLE", environ.get("GATEWAY_LOG_SAMPLE") or "0"),
         otlp=_collector("GATEWAY_OTLP_ENDPOINT", environ.get("GATEWAY_OTLP_ENDPOINT", "")),
         otlp_headers=_headers("GATEWAY_OTLP_HEADERS", environ.get("GATEWAY_OTLP_HEADERS", "")),
@@ -147,6 +149,12 @@ def _certificate(chain: str, key: str) -> Certificate | None:
 def _hops(number: int) -> int:
     if not 0 <= number <= MOST_HOPS:
         raise ConfigError(f"GATEWAY_TRUSTED_HOPS must lie between 0 and {MOST_HOPS} (got {number}).")
+    return number
+
+
+def _at_least_one(name: str, text: str) -> int:
+    if (number := _whole(name, text)) < 1:
+        raise ConfigError(f"{name} must be at least 1 (got {number}).")
     return number
 
 

@@ -24,7 +24,8 @@ class Headers(Protocol):
 class Request:
     """`began` is when the body was complete (monotonic seconds), `coding` how it is compressed, empty if it is not.
 
-    `source` is what the server tells of the connection; it is looked at only for the log.
+    `source` is what the server tells of the connection; it is looked at only for the log. `query` is what stands
+    behind the question mark; of a prediction it says nothing, and may be left out.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request:
     began: float
     coding: str = ""
     source: Any = None
+    query: str = ""
 
 
 class Lines:

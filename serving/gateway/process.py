@@ -36,6 +36,7 @@ from serving.gateway.shares import Shares
 from serving.gateway.spans import spans_of
 from serving.gateway.straight import StraightDoor
 from serving.gateway.strangers import Strangers
+from serving.gateway.streams import Streams
 from serving.gateway.world import Live
 from serving.gateway.writing import Handler, Writer
 from serving.metrics.recorder import Pending, Recorder
@@ -80,7 +81,15 @@ class Process:
         }
         scrape = Scrape(config, self.recorder, self.live, counters)
         self.gateway = Gateway(
-            self.live, self.predictor, self.callers, self.boot, model, self.strangers, scrape, self.recorder.now
+            self.live,
+            self.predictor,
+            self.callers,
+            self.boot,
+            model,
+            self.strangers,
+            scrape,
+            Streams(config.redis_url, config.stream_most),
+            self.recorder.now,
         )
         self.requests = RequestLog(writer, self.live, config.log_sample)
         self.spans = spans_of(config, self.recorder.now)

@@ -22,3 +22,8 @@ def path_of(url: bytes) -> str:
     """Return the path that an address names, its escapes read as UTF-8."""
     path = url.partition(b"?")[0].decode("latin-1")
     return unquote(path) if "%" in path else path
+
+
+def query_of(url: bytes) -> str:
+    """Return what stands behind the question mark, as it was sent."""
+    return url.partition(b"?")[2].decode("latin-1") if b"?" in url else ""

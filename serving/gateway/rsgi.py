@@ -28,7 +28,9 @@ class RsgiDoor:
         if scope.proto != "http":
             protocol.close(403)
             return
-        request = Request(scope.method, scope.path, scope.headers, b"", time.monotonic(), source=scope)
+        request = Request(
+            scope.method, scope.path, scope.headers, b"", time.monotonic(), source=scope, query=scope.query_string
+        )
         reply = await self._reply(request, protocol)
         try:
             protocol.response_bytes(reply.status, reply.headers, reply.body)

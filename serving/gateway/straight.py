@@ -33,7 +33,7 @@ from serving.gateway.reading import (
     too_slow,
     unanswered,
 )
-from serving.gateway.replies import path_of, wired
+from serving.gateway.replies import path_of, query_of, wired
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 log = logging.getLogger("slipway.gateway")
@@ -53,12 +53,16 @@ NOTHING = Request("", "", {}, b"", 0.0)
 class Exchange:
     """One request, and whether it has its reply, under the names by which uvicorn's protocol looks at it."""
 
-    __slots__ = ("body", "disconnected", "headers", "keep_alive", "method", "path", "request", "response_complete")
+    __slots__ = (
+        *("body", "disconnected", "headers", "keep_alive", "method", "path", "query", "request", "response_complete"),
+    )
     message_event = _Nobody()
     request: Request
 
-    def __init__(self, method: str, path: str, headers: dict[str, str], body: bytes, keep_alive: bool) -> None:
-        self.method, self.path, self.headers, self.body = method, path, headers, body
+    def __init__(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, keep_alive: bool, query: str = ""
+    ) -> None:
+        self.method, self.path, self.headers, self.body, self.query = method, path, headers, body, query
         self.keep_alive = keep_alive
         self.disconnected = self.response_complete = False
 
@@ -168,7 +172,7 @@ class StraightHttp(HttpToolsProtocol):
         if keep and method == "POST" and self._whole:
             self._door.heads.learn(self._whole, Head(path, self._fields, len(body)))
         self._chunks, self._whole = [], b""
-        exchange = Exchange(method, path, self._fields, body, keep)
+        exchange = Exchange(method, path, self._fields, body, keep, query_of(self.url))
         if self._free() and not self._waiting:
             self._begin(exchange)
         else:
@@ -214,6 +218,7 @@ class StraightHttp(HttpToolsProtocol):
         self.cycle, self.until = exchange, math.inf  # type: ignore[assignment]
         began = time.monotonic()
         request = Request(exchange.method, exchange.path, exchange.headers, exchange.body, began, source=self)
+        request.query = exchange.query
         exchange.request = request
         answering = self._door.gateway.answer(request)
         if len(exchange.body) <= INLINE_BODY and "content-encoding" not in exchange.headers:

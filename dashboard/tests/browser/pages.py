@@ -61,6 +61,9 @@ OPEN = {
     "batch, comparison": "/batches/{compared}/",
     "start a batch": "/models/paged/batches/start/",
     "schedules": "/batches/schedules/",
+    "streams": "/streams/",
+    "stream": "/streams/production/paged/",
+    "stream, no record": "/streams/dev/empty/",
     "suites": "/suites/",
     "suites, nothing found": "/suites/?model=empty",
     "run, smoke": "/runs/{smoke}/",
@@ -124,6 +127,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     weekly = {"name": "Payday", "cron": "0 18 * * 5", "minutes": 600, "zone": "Europe/Berlin"}
     api.post("/environments/staging/freezes/", **weekly)
     batch, compared = _batches(site, api)
+    _stream(site, key["secret"])
     canary = _canary(site, api, folder)
     shadow = _shadow(site, api, key["secret"])
     tested = _tested(api) if DRILL else {}  # only the drill opens those pages
@@ -142,6 +146,15 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
         "revoked": revoked["id"],
         "token": site.slipway.shell(TOKEN),
     }
+
+
+def _stream(site: Site, secret: str) -> None:
+    """Send records into a stream, one of them wrong, and wait until they are answered."""
+    address = f"{site.slipway.production}/production/stream/{MODEL}"
+    records = [{"id": f"trip-{number}", "row": {"distance": number, "speed": 2}} for number in range(-1, 30)]
+    with httpx.Client(headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False) as client:
+        until("the stream", lambda: client.post(address, json={"records": records}).status_code == 202)
+        until("its results", lambda: len(client.get(f"{address}/results").json()["results"]) > 28)
 
 
 def _batches(site: Site, api: Any) -> tuple[int, int]:

@@ -12,10 +12,11 @@ MARKS = {
     "--queues=long": "long",
     "--queues=load": "load",
     "--queues=batch": "batch",
+    "serving.streams": "stream",
     " beat ": "beat",
     "valkey-server": "valkey",
 }
-NAMES = ("web", "gateway-production", "gateway-others", "quick", "long", "load", "batch", "beat", "valkey")
+NAMES = ("web", "gateway-production", "gateway-others", "quick", "long", "load", "batch", "stream", "beat", "valkey")
 
 
 def of(var: Path) -> list[int]:

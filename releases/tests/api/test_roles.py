@@ -47,6 +47,8 @@ READS = [
     "batches/{batch}/",
     "batches/schedules/",
     "batches/schedules/{schedule}/",
+    "streams/",
+    "streams/letters/?model=flight-eta&environment=dev",
     "audit/",
     "audit/check/",
     "traffic/?model=flight-eta&environment=dev",
@@ -92,6 +94,7 @@ CALLS = [
     (DEPLOY, "post", "batches/schedules/", MONTHLY, 201),
     (DEPLOY, "patch", "batches/schedules/{schedule}/", {"on": False}, 200),
     (DEPLOY, "delete", "batches/schedules/{schedule}/", None, 204),
+    (HIGH, "post", "streams/replay/", {"model": "flight-eta", "environment": "dev"}, 409),
     (ALL, "post", "tokens/", {"name": "laptop"}, 201),
     *((ALL, "get", address, None, 200) for address in READS),
 ]

@@ -1,0 +1,1 @@
+"""Streams as people look at them: what waits, what was set aside, and sending it in again."""
