@@ -78,10 +78,16 @@ def _place(environment: str, name: str) -> tuple[Environment, MLModel]:
 def _strip(found: Stream, consumers: int) -> list[dict[str, Any]]:
     late = {"tone": "bad"} if found.is_late else {}
     nobody = {} if found.worked_on or not found.waiting else {"tone": "warn"}
+    alive = "1 consumer alive" if consumers == 1 else f"{consumers} consumers alive"
     return [
-        {"label": "Waiting", "value": figures.count(found.waiting), "note": f"{consumers} consumers alive", **nobody},
+        {
+            "label": "Waiting",
+            "value": figures.count(found.waiting),
+            "note": alive,
+            **nobody,
+        },
         {"label": "Lag", "value": figures.duration(found.lag), "note": f"limit {figures.took(found.limit)}", **late},
-        {"label": "Pace", "value": figures.rate(found.pace), "note": "in the last ten seconds"},
+        {"label": "Records a second", "value": figures.rounded(found.pace), "note": "in the last ten seconds"},
         {
             "label": "Answered",
             "value": figures.count(found.answered),

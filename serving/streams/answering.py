@@ -10,7 +10,7 @@ import msgspec
 
 from serving.alone import alone
 from serving.contract import Batch, ContractError
-from serving.contract.errors import whole
+from serving.contract.errors import sentence, whole
 from serving.gateway.pool import Package
 from serving.gateway.protocols import v1
 from serving.gateway.ways import chance
@@ -91,7 +91,7 @@ def _ask(package: Package, target: Target, records: list[Taken]) -> list[Outcome
     found: dict[int, Outcome] = {}
     for start, batch in _read(package, records):
         if isinstance(batch, ContractError):
-            found[start] = Outcome(records[start], reason=str(batch), details=batch.details)
+            found[start] = Outcome(records[start], reason=_words(batch), details=batch.details)
             continue
         for at, answered in alone(package.compute, batch):
             if isinstance(answered, str):
@@ -121,6 +121,11 @@ def _alone(package: Package, record: Taken) -> Batch | ContractError:
         return package.decoder.decode_v1(_body([record]))
     except ContractError as problem:
         return problem
+
+
+def _words(problem: ContractError) -> str:
+    """Say which fields break which rules; there is only one row to speak of."""
+    return "; ".join(sentence({**detail, "row": None}, "") for detail in problem.details)
 
 
 def _is_object(record: Taken) -> bool:

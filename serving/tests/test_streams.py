@@ -95,7 +95,7 @@ def test_what_breaks_the_contract_is_set_aside_with_the_words_of_rest(redis: Red
     assert [each["id"] for each in results(redis)] == ["good"]
     letters = {letter.id: letter for _, letter in broker.letters(redis, NAMES)}
     assert letters["w3"].details == [{"row": 0, "field": "distance", "rule": "must be greater than 0"}]
-    assert letters["w3"].reason == "instances[0].distance: must be greater than 0"
+    assert letters["w3"].reason == "distance: must be greater than 0"
     assert {letters[f"w{n}"].reason for n in (0, 1, 2, 4)} == {"row must be one JSON object"}
     assert letters["w1"].row == wrong[1]
 
