@@ -47,6 +47,8 @@ OPEN = {
     "release, shadow": "/releases/{shadow}/",
     "shadow a package": "/models/planned/shadow/start/?package=2&environment=dev",
     "how packages are compared": "/models/paged/comparing/",
+    "serving mode": "/models/paged/serving-mode/?latency=millisecond&arrival=calls&online=yes",
+    "serving mode, nothing measured": "/models/empty/serving-mode/",
     "quiet window": "/models/paged/quiet/?environment=production",
     "quiet window, nothing known": "/models/empty/quiet/?environment=dev",
     "what if": "/releases/{canary}/what-if/?alpha=1&tolerance=5&odds_effect=1.25&slower_effect=1.05"

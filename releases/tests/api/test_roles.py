@@ -25,6 +25,7 @@ READS = [
     "models/flight-eta/packages/",
     "models/flight-eta/packages/1/",
     "models/flight-eta/diff/?from=1&to=2",
+    "models/flight-eta/serving-mode/?acceptable_latency=minute",
     "models/flight-eta/capture/",
     "models/flight-eta/capture/files/",
     "packages/",
