@@ -16,6 +16,8 @@ ARRIVALS = {
 }
 # What a network adds to a call that crosses a room; a limit under it can only be met on the device.
 NETWORK_SECONDS = 0.0005
+# The device is the one mode that has no bundles here yet: whoever needs it is told so.
+NOT_YET = "Bundles for devices are not made here yet; until they are, calls are the nearest that is offered."
 # Of the accepted time a batch may take this part: a file also has to come and to wait for its turn.
 PART = 0.5
 
@@ -60,7 +62,7 @@ class Advice:
 def advise(need: Need, measured: Measured) -> Advice:
     """Return the simplest mode that serves; every reason is a sentence for people."""
     if not need.online:
-        return Advice(EDGE, ["The client is not always online, so the model must be where it is."])
+        return Advice(EDGE, ["The client is not always online, so the model must be where it is."], [NOT_YET])
     if need.arrival == CALLS:
         return _calls(need, measured)
     fits, why = _batch(need, measured)
@@ -79,7 +81,7 @@ def _calls(need: Need, measured: Measured) -> Advice:
         return Advice(REST, reasons, _late(need, measured.rest_p99, "99 of 100 calls took up to"))
     if measured.rest_p99 is not None and measured.rest_p99 + NETWORK_SECONDS > need.seconds:
         words = f"99 of 100 calls took up to {_time(measured.rest_p99)} here, and a network adds to it."
-        return Advice(EDGE, [*reasons, words, "On the device there is no network."])
+        return Advice(EDGE, [*reasons, words, "On the device there is no network."], [NOT_YET])
     if measured.rest_p99 is None:
         return Advice(REST, reasons, ["It was not called yet, so nobody knows whether it is quick enough."])
     words = f"99 of 100 calls took up to {_time(measured.rest_p99)} here."

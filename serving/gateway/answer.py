@@ -23,6 +23,7 @@ from serving.gateway.world import Live, LiveRoute, LiveTable, World
 from serving.routing import Key
 
 MOST_WAYS = 4096
+JSON_ONLY = frozenset({"application/json"})
 # What anybody may ask of the gateway itself.
 KEYLESS = frozenset({"live", "ready", "server", "alive", "metrics"})
 REQUEST_ID = "x-request-id"
@@ -186,6 +187,9 @@ class Gateway:
         questions.model(place, live, key)
         if self._streams is None:
             raise Problem(404, "This gateway has no streams.")
+        _check_form(request, JSON_ONLY)
+        if request.coding:
+            raise Problem(415, "Records must be sent as they are, not compressed.")
         self._callers.trace(live, key).fresh = True
         guard = guard_of(self._callers.limiter(live, key), key)
         if guard is None:

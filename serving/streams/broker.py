@@ -28,9 +28,9 @@ from serving.streams.names import (
     partition_of,
 )
 
-# How long the id that a producer gave is known, so that the same record sent again is taken once.
-REMEMBER_SECONDS = 24 * 3600
-MOST_RESULTS = 1_000_000
+# How long the id that a producer gave is known, so that the same record sent again is taken once; and how many are.
+REMEMBER_SECONDS, REMEMBER_MOST = 24 * 3600, 1_000_000
+MOST_RESULTS, MOST_LETTERS = 1_000_000, 100_000
 ALIVE_SECONDS = 5.0
 
 
@@ -90,7 +90,8 @@ def settle(redis: Redis, names: Names, partition: int, outcomes: Iterable[Outcom
 
     Returns how many that were: others were settled by somebody else, or came twice.
     """
-    arguments: list[Any] = [GROUP, f"{now:.3f}", f"{now - REMEMBER_SECONDS:.3f}", MOST_RESULTS]
+    kept = REMEMBER_MOST, MOST_RESULTS, MOST_LETTERS
+    arguments: list[Any] = [GROUP, f"{now:.3f}", f"{now - REMEMBER_SECONDS:.3f}", *kept]
     for outcome in outcomes:
         taken = outcome.taken
         kind, told = ("dead", _letter(outcome, now)) if outcome.target is None else ("out", _result(outcome, now))

@@ -35,23 +35,25 @@ return found
 """
 
 # Put the outcome of entries where it belongs, each once: who finds that somebody else was first leaves it alone.
-# KEYS: input, output, dead, ids, counts, tries, pace. ARGV: group, now, since when ids are remembered, how many results
-# are kept, then for each entry its id, the record's id, whether a producer gave it, `out` or `dead`, and the result.
+# KEYS: input, output, dead, ids, counts, tries, pace. ARGV: group, now, since when ids are remembered, how many of
+# them, of results and of letters are kept, then for each entry its id, the record's id, whether a producer gave it,
+# `out` or `dead`, and the result.
 SETTLE = """
 local settled = 0
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[3])
-for i = 5, #ARGV, 5 do
+redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -1 - tonumber(ARGV[4]))
+for i = 7, #ARGV, 5 do
   if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
     redis.call('XDEL', KEYS[1], ARGV[i])
     redis.call('HDEL', KEYS[6], ARGV[i])
     if ARGV[i + 2] == '1' and redis.call('ZADD', KEYS[4], 'NX', ARGV[2], ARGV[i + 1]) == 0 then
       redis.call('HINCRBY', KEYS[5], 'doubled', 1)
     elseif ARGV[i + 3] == 'out' then
-      redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'id', ARGV[i + 1], 'result', ARGV[i + 4])
+      redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'id', ARGV[i + 1], 'result', ARGV[i + 4])
       redis.call('HINCRBY', KEYS[5], 'answered', 1)
       settled = settled + 1
     else
-      redis.call('XADD', KEYS[3], '*', 'id', ARGV[i + 1], 'given', ARGV[i + 2], 'letter', ARGV[i + 4])
+      redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[6], '*', 'id', ARGV[i + 1], 'letter', ARGV[i + 4])
       redis.call('HINCRBY', KEYS[5], 'dead', 1)
       settled = settled + 1
     end

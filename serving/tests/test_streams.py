@@ -291,6 +291,26 @@ def test_what_is_no_record_is_refused_in_words(door: GatewayProcess, redis: Redi
     assert broker.known(redis) == []
 
 
+@pytest.mark.parametrize("headers", [{"content-type": "text/csv"}, {"content-encoding": "gzip"}])
+def test_records_come_as_plain_json(door: GatewayProcess, headers: dict[str, str]) -> None:
+    answer = door.client.post("/dev/stream/eta", content=b'{"row":{}}', headers=headers)
+    assert answer.status_code == 415
+
+
+def test_only_so_many_ids_results_and_letters_are_kept(
+    redis: Redis, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("REMEMBER_MOST", "MOST_RESULTS", "MOST_LETTERS"):
+        monkeypatch.setattr(broker, name, 100)
+    consumer = Consumer(redis, live)
+    for start in range(0, 2000, 500):
+        add(redis, *({"id": f"{start + n}", "row": ROW if n % 2 else {}} for n in range(500)), most=5000)
+        drained(consumer)
+    assert redis.zcard(NAMES.ids) <= 100 + 256
+    assert redis.xlen(NAMES.output) < 600
+    assert redis.xlen(NAMES.dead) < 600
+
+
 def test_addresses_of_streams_say_what_is_wrong(door: GatewayProcess) -> None:
     ask = door.client.get
     assert ask("/dev/stream/eta").status_code == 405

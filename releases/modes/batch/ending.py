@@ -88,5 +88,6 @@ def prune() -> None:
     old = now - timedelta(days=settings.BATCH_KEEP_DAYS)
     for job in BatchJob.objects.filter(ended_at__lt=old, dropped_at=None):
         files.drop(job)
-        BatchJob.objects.filter(pk=job.pk).update(dropped_at=now)
+        # The counts of a comparison stay; the rows that differed most are callers' data, as its files are.
+        BatchJob.objects.filter(pk=job.pk).update(dropped_at=now, tally=job.tally and job.tally | {"largest": []})
     files.sweep(set(BatchJob.objects.filter(dropped_at=None).values_list("folder", flat=True)))

@@ -261,6 +261,17 @@ def test_files_are_deleted_after_their_time_and_the_record_stays(
         jobs.again(actor=None, job=job)
 
 
+def test_rows_of_a_comparison_are_forgotten_with_its_files(
+    live: Package, numbered: list[Package], start: Any, worker: Worker, settings: Any
+) -> None:
+    job = worker.end(start(against=numbered[1]))
+    assert job.tally["largest"]
+    BatchJob.objects.update(ended_at=timezone.now() - timedelta(days=settings.BATCH_KEEP_DAYS + 1))
+    ending.prune()
+    job.refresh_from_db()
+    assert (job.tally["largest"], job.tally["pairs"]) == ([], 10)
+
+
 def test_links_are_for_one_file_and_end(live: Package, start: Any, settings: Any) -> None:
     job = start()
     token = files.sign(job, "output")
