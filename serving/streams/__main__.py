@@ -24,7 +24,7 @@ log = logging.getLogger("slipway.stream")
 
 
 def main() -> int:
-    """Return the exit code: 0 after a stop in good order, 78 for a setting that cannot be started with."""
+    """Return the exit code: 0 after a stop in good order, 1 after a failure, 78 for a setting that cannot be used."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         config = read_config()
@@ -50,7 +50,7 @@ def main() -> int:
         thread.join(LAST_SECONDS)
     journal.clear()
     pool.close()
-    return 0
+    return int(consumer.failed)
 
 
 if __name__ == "__main__":

@@ -40,11 +40,14 @@ class Held:
 
 
 class Consumer:
-    """One thread works, another one holds the leases. `serves` are the environments of this process."""
+    """One thread works, another one holds the leases. `failed`: it met what it cannot go on from, and its process ends.
+
+    A record that does that to every consumer is set aside after three tries, as one is that ends the process itself.
+    """
 
     def __init__(self, redis: Redis, live: Live, clock: Callable[[], float] = time.time) -> None:
         self._redis, self._live, self._clock = redis, live, clock
-        self.name = secrets.token_hex(8)
+        self.name, self.failed = secrets.token_hex(8), False
         self._held: dict[str, Held] = {}
         self._lock = threading.Lock()
 
@@ -60,6 +63,11 @@ class Consumer:
                 log.warning("Redis is away (%s); what was taken is taken again.", error)
                 self._forget()
                 stop.wait(LOOK_SECONDS)
+            except Exception:
+                # Whoever holds partitions and does not work on them holds up everybody who waits there.
+                log.exception("This consumer cannot go on; it ends, and another one takes over.")
+                self.failed = True
+                stop.set()
         holding.join()
         self._give_back()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -166,6 +167,22 @@ def test_a_record_that_ends_whoever_looks_at_it_is_set_aside(redis: Redis, live:
     assert letter.id == "poison"
     assert "whoever looked at this record died" in letter.reason
     assert [each["id"] for each in results(redis)] == ["next"]
+
+
+def test_a_consumer_that_cannot_go_on_ends_and_gives_back_what_it_held(
+    redis: Redis, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("a bug")
+
+    add(redis, {"id": "a", "row": ROW})
+    broken, stop = Consumer(redis, live), threading.Event()
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.streams.consumer.answer", fail)
+        broken.run(stop)
+    assert (broken.failed, stop.is_set(), broker.leased(redis, NAMES)) == (True, True, 0)
+    drained(Consumer(redis, live))
+    assert [each["id"] for each in results(redis)] == ["a"]
 
 
 def test_a_dead_letter_is_sent_in_again_once(redis: Redis, live: Live) -> None:
