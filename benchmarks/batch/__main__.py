@@ -1,7 +1,8 @@
 """Run: `.venv/bin/python -m benchmarks.batch [--rows 1000000] [--rounds 5] [--package 2] [speed|workers|memory]`.
 
 Each is measured in processes of its own, in turn, round after round; what counts is the median, and the ratio within a
-round. Peers of other environments (MLflow) are named by `--mlflow PYTHON`.
+round. `--mlflow PYTHON` adds `mlflow models predict` on the same file, by the Python of an environment of its own that
+has mlflow, joblib and the same scikit-learn.
 """
 
 from __future__ import annotations
@@ -41,17 +42,19 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--package", type=int, default=2)
     parser.add_argument("--folder", default="")
+    parser.add_argument("--mlflow", default="", help="a Python with mlflow, joblib and the same scikit-learn")
     parser.add_argument("--only", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _speed(asked: argparse.Namespace, folder: Path) -> None:
     """One process of each in turn."""
-    names = ["slipway", *loops.LOOPS]
+    names = ["slipway", *loops.LOOPS, *(["mlflow"] if asked.mlflow else [])]
     found: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(asked.rounds):
         for name in names:
-            found[name].append(_measured(asked, folder, name)[0])
+            rate = _mlflow(asked, folder) if name == "mlflow" else _measured(asked, folder, name)[0]
+            found[name].append(rate)
     print(f"{asked.rows:,} flights, package {asked.package}, one process, median of {asked.rounds} rounds in turn")
     for name in names:
         ratio = statistics.median(mine / each for mine, each in zip(found["slipway"], found[name], strict=True))
@@ -100,6 +103,25 @@ def _measured(asked: argparse.Namespace, folder: Path, name: str) -> tuple[float
     done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=True)
     rate, peak = done.stdout.split()[-2:]
     return float(rate), float(peak)
+
+
+SAVE = (
+    "import sys, joblib, mlflow.sklearn; model = joblib.load(sys.argv[1]);"
+    "mlflow.sklearn.save_model(model, sys.argv[2], serialization_format='cloudpickle')"
+)
+
+
+def _mlflow(asked: argparse.Namespace, folder: Path) -> float:
+    """Return the rows a second of `mlflow models predict`, its start included as every batch of it has one."""
+    _, _, dumped = material.package(folder, asked.package)
+    model, source = folder / f"mlflow-{asked.package}", folder / f"{asked.rows}.csv"
+    run = {"env": os.environ | ONE_THREAD, "capture_output": True, "text": True, "check": True}
+    if not model.exists():
+        subprocess.run([asked.mlflow, "-c", SAVE, str(dumped), str(model)], **run)
+    words = ["-m", str(model), "-i", str(source), "-t", "csv", "-o", str(folder / "mlflow.json")]
+    begin = time.perf_counter()
+    subprocess.run([asked.mlflow, "-m", "mlflow", "models", "predict", *words, "--env-manager", "local"], **run)
+    return asked.rows / (time.perf_counter() - begin)
 
 
 def _only(asked: argparse.Namespace) -> None:

@@ -28,8 +28,8 @@ class Made:
     probabilities: np.ndarray | None = None
 
 
-def texts(made: Made, outputs: Outputs) -> list[bytes]:
-    """Return for each row its answer and its package, as the last cells of a line of CSV."""
+def cells(made: Made, outputs: Outputs) -> list[list[bytes]]:
+    """Return the columns that a line of CSV gets behind its own: the answer, and the package."""
     columns = []
     if made.values is not None:
         columns = [_numbers(made.values[:, at]) for at in range(outputs.width)]
@@ -37,8 +37,7 @@ def texts(made: Made, outputs: Outputs) -> list[bytes]:
         columns = [_labels(made.labels or [])]
         if made.probabilities is not None:
             columns += [_numbers(made.probabilities[:, at]) for at in range(made.probabilities.shape[1])]
-    columns.append(_numbers(made.packages))
-    return [b",".join(row) for row in zip(*columns, strict=True)]
+    return [*columns, _numbers(made.packages)]
 
 
 def _numbers(values: np.ndarray) -> list[bytes]:
