@@ -190,7 +190,9 @@ def test_while_no_gateway_is_seen_nothing_is_judged(canary: Release) -> None:
     for key in broker.client().keys("slipway:gateway:*"):
         broker.client().delete(key)
     assert health.windows(canary, began(canary), 1) == []
-    assert judging.advance(canary) is None
+    # On a slow machine a second may have been judged before the gateways were gone.
+    before = judging.newest(canary)
+    assert judging.advance(canary) == before
 
 
 def test_the_window_in_which_a_gateway_was_lost_is_skipped(canary: Release, gateway: FakeGateway) -> None:
