@@ -76,7 +76,9 @@ def test_a_gateway_that_is_killed_in_the_dark_serves_from_its_own_disk(
 ) -> None:
     harmed.until_well()
     live = Database(harmed.var).live(PLACE, material.MODEL) or 0
-    one_killed_in_the_dark(harmed, live, harmed.api().key(PLACE), tell)
+    key = harmed.api().key(PLACE)
+    material.wait_for_key(material.address(harmed), key)
+    one_killed_in_the_dark(harmed, live, key, tell)
 
 
 def one_killed_in_the_dark(harmed: Slipway, live: int, key: str, tell: Callable[[str], None]) -> None:
