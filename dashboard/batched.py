@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from dashboard import figures, shadowed
@@ -174,9 +175,17 @@ def _sentence(numbers: list[int]) -> str:
     return f"These answers were made partly by {names}, which was taken back since."
 
 
-def schedule(each: BatchSchedule) -> dict[str, Any]:
-    """Return a schedule as its list shows it: the next times and files, and how its last job ended."""
-    last = each.jobs.order_by("-due_at").first()
+def timetable() -> list[dict[str, Any]]:
+    """Return the schedules as their list shows them."""
+    rows = BatchSchedule.objects.select_related("model", "environment", "created_by")
+    newest = BatchJob.objects.filter(schedule=OuterRef("pk")).order_by("-due_at").values("pk")[:1]
+    found = list(rows.annotate(newest=Subquery(newest)))
+    last = BatchJob.objects.defer("tally", "plan").in_bulk([each.newest for each in found if each.newest])
+    return [_schedule(each, last.get(each.newest or 0)) for each in found]
+
+
+def _schedule(each: BatchSchedule, last: BatchJob | None) -> dict[str, Any]:
+    """Return one with its next times and files, and how its last job ended."""
     return {
         "schedule": each,
         "coming": [(at, schedules.file_at(each, at)) for at in schedules.coming(each)[:3]],

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import islice
 from typing import BinaryIO, cast
 
@@ -23,6 +23,7 @@ from django.conf import settings
 from redis.exceptions import LockError
 
 from releases import broker, capture, routes
+from releases.alive import beating
 from releases.errors import Conflict
 from releases.models import CaptureFile, Environment, MLModel, Package, Release
 from releases.wake import enqueue, wake
@@ -76,7 +77,7 @@ def run(release_id: int) -> None:
     if not lock.acquire():
         return
     try:
-        with _alive(lock, release):
+        with beating(lambda: _renew(lock, release), LOST_SECONDS / 5):
             _forget(release)
             said = _feed(release)
     finally:
@@ -92,24 +93,10 @@ def _forget(release: Release) -> None:
     release.tallies.all().delete()
 
 
-@contextmanager
-def _alive(lock: redis.lock.Lock, release: Release) -> Iterator[None]:
-    """Say every few seconds that a worker is at it."""
-    ended = threading.Event()
-
-    def renew() -> None:
-        while not ended.wait(LOST_SECONDS / 5):
-            with suppress(redis.RedisError, LockError):
-                lock.reacquire()
-                broker.client().set(f"slipway:replay-asked:{release.pk}", 1, ex=int(LOST_SECONDS))
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def _renew(lock: redis.lock.Lock, release: Release) -> None:
+    """Say that a worker is at it."""
+    lock.reacquire()
+    broker.client().set(f"slipway:replay-asked:{release.pk}", 1, ex=int(LOST_SECONDS))
 
 
 def _feed(release: Release) -> dict[str, str]:

@@ -18,6 +18,7 @@ from releases.tests.modes.conftest import (  # noqa: F401 - fixtures
     Worker,
     live,
     numbered,
+    process,
     production,
     worker,
 )

@@ -32,8 +32,7 @@ def schedules(request: HttpRequest) -> HttpResponse:
                 return redirect("schedules")
             except (Refused, Conflict) as error:
                 complain(form, error)
-    found = BatchSchedule.objects.select_related("model", "environment", "created_by")
-    context = {"form": form, "rows": [batched.schedule(each) for each in found]}
+    context = {"form": form, "rows": batched.timetable()}
     return render(request, "schedules/page.html", context, status=status(form))
 
 

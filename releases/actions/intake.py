@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shutil
 import tempfile
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, models
+from django.db import models
 from django.utils import timezone
 
 from releases import intake as coming_in
 from releases.actions import packages
+from releases.alive import beating
 from releases.errors import Conflict
 from releases.models import Intake
 
@@ -38,7 +36,7 @@ def run(intake_id: int) -> None:
         packages.refuse(intake, "The worker died on this upload three times. It is not tried again.", "errored")
         return
     try:
-        with beating(intake):
+        with beating(lambda: _beat(intake), BEAT_SECONDS):
             result = _carry(intake)
         packages.accept(intake, result)
     except coming_in.Refused as refusal:
@@ -60,27 +58,9 @@ def claim(intake_id: int) -> Intake | None:
     return Intake.objects.select_related("model", "created_by").get(pk=intake_id) if won else None
 
 
-@contextlib.contextmanager
-def beating(intake: Intake) -> Iterator[None]:
-    """Give signs of life meanwhile: a step may take minutes, and nobody shall take this worker for dead."""
-    done = threading.Event()
-    thread = threading.Thread(target=_beat, args=(intake.pk, done), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(1.0)
-
-
-def _beat(pk: int, done: threading.Event) -> None:
-    try:
-        while not done.wait(BEAT_SECONDS):
-            Intake.objects.filter(pk=pk, state=Intake.State.RUNNING).update(beat_at=timezone.now())
-    except DatabaseError as error:
-        log.warning("intake %s gives no more signs of life: %s", pk, error)
-    finally:
-        connection.close()
+def _beat(intake: Intake) -> None:
+    """A step may take minutes, and nobody shall take this worker for dead."""
+    Intake.objects.filter(pk=intake.pk, state=Intake.State.RUNNING).update(beat_at=timezone.now())
 
 
 def _carry(intake: Intake) -> coming_in.Accepted:

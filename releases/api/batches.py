@@ -24,7 +24,7 @@ from releases.rights import BATCH, may
 ROUTED = ("model", "environment", "package", "against", "schedule", "created_by")
 
 
-class BatchShape(serializers.ModelSerializer):
+class BatchRow(serializers.ModelSerializer):
     url = Address("api-batch", {"pk": "pk"})
     model = Name()
     environment = Name()
@@ -32,9 +32,6 @@ class BatchShape(serializers.ModelSerializer):
     against = Number(allow_null=True, help_text="of a comparison: the package that is compared")
     created_by = Person()
     progress = serializers.SerializerMethodField(help_text="{share, rate, left}: 0 to 1, rows a second, seconds")
-    taken_back = serializers.SerializerMethodField(help_text="packages that answered rows and were taken back since")
-    output_url = serializers.SerializerMethodField(help_text="address of the answers; it ends after ten minutes")
-    errors_url = serializers.SerializerMethodField(help_text="address of the wrong rows: row, field, rule")
 
     class Meta:
         model = BatchJob
@@ -56,11 +53,8 @@ class BatchShape(serializers.ModelSerializer):
             "wrong",
             "most_wrong",
             "packages",
-            "taken_back",
             "progress",
-            "output_url",
             "output_size",
-            "errors_url",
             "digest",
             "schedule",
             "due_at",
@@ -75,6 +69,16 @@ class BatchShape(serializers.ModelSerializer):
     def get_progress(self, job: BatchJob) -> dict[str, float | None]:
         found = reading.progress(job)
         return {"share": found.share, "rate": found.rate, "left": found.left}
+
+
+class BatchShape(BatchRow):
+    taken_back = serializers.SerializerMethodField(help_text="packages that answered rows and were taken back since")
+    output_url = serializers.SerializerMethodField(help_text="address of the answers; it ends after ten minutes")
+    errors_url = serializers.SerializerMethodField(help_text="address of the wrong rows: row, field, rule")
+
+    class Meta(BatchRow.Meta):
+        fields = [*BatchRow.Meta.fields, "taken_back", "output_url", "errors_url"]
+        read_only_fields = fields
 
     def get_taken_back(self, job: BatchJob) -> list[int]:
         return reading.taken_back(job)
@@ -126,7 +130,7 @@ class BatchBody(Body):
 class Batches(Listing):
     """Every batch job, newest first."""
 
-    serializer_class = BatchShape
+    serializer_class = BatchRow
     query = BatchQuery
     parser_classes = [Form, Json]
 

@@ -7,20 +7,19 @@ same once more, and gets the same bytes, so that no row is lost and none comes t
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from releases.alive import beating
 from releases.errors import Conflict
 from releases.models import BatchChunk, BatchJob
 from releases.modes.batch import ending, files, routing
@@ -56,12 +55,17 @@ def work() -> None:
     """Take part until there is nothing to take."""
     process = Process()
     try:
-        while (job := _next()) is not None:
-            until = time.monotonic() + TURN_SECONDS
-            while time.monotonic() < until and _step(job, process):
-                pass
+        take_part(process)
     finally:
         process.close()
+
+
+def take_part(process: Process) -> None:
+    """Do the same with a process that may go on afterwards."""
+    while (job := _next()) is not None:
+        until = time.monotonic() + TURN_SECONDS
+        while time.monotonic() < until and _step(job, process):
+            pass
 
 
 def _next() -> BatchJob | None:
@@ -126,27 +130,9 @@ def _claimed(rows: QuerySet[Any], holder: str) -> bool:
     return bool(won == 1)
 
 
-@contextmanager
-def _alive(rows: QuerySet[Any]) -> Iterator[None]:
-    """Give signs of life meanwhile."""
-    ended = threading.Event()
-
-    def renew() -> None:
-        try:
-            while not ended.wait(BEAT_SECONDS):
-                rows.update(beat_at=timezone.now())
-        except DatabaseError as error:
-            log.warning("a batch gives no more signs of life: %s", error)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=renew, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join(BEAT_SECONDS)
+def _alive(rows: QuerySet[Any]) -> AbstractContextManager[None]:
+    """Give signs of life meanwhile, as long as the row is ours."""
+    return beating(lambda: rows.update(beat_at=timezone.now()), BEAT_SECONDS)
 
 
 def _prepare(job: BatchJob, process: Process) -> None:

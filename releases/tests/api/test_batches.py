@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from releases.models import BatchJob, Package
-from releases.tests.modes.conftest import GOOD, Worker, live, numbered, production, worker  # noqa: F401 - fixtures
+from releases.tests.modes.conftest import GOOD, Worker, live, numbered, process, production, worker  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.django_db
 PLACE = {"model": "flight-eta", "environment": "production"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,8 @@ def live(numbered: list[Package], production: Environment) -> Package:
 class Worker:
     """One worker, in this process, that does as much as it is told."""
 
-    def __init__(self) -> None:
-        self.process = Process()
+    def __init__(self, process: Process) -> None:
+        self.process = process
 
     def until(self, job: BatchJob, state: str) -> BatchJob:
         """Take steps until the job is in that state."""
@@ -64,16 +65,22 @@ class Worker:
 
     def end(self, job: BatchJob) -> BatchJob:
         """Take part until nothing is left."""
-        carrying.work()
+        carrying.take_part(self.process)
         job.refresh_from_db()
         return job
 
 
-@pytest.fixture
-def worker(redis: object) -> Any:
-    made = Worker()
+@pytest.fixture(scope="session")
+def process() -> Iterator[Process]:
+    """One process answers the rows of all tests: starting it takes longer than most of them."""
+    made = Process()
     yield made
-    made.process.close()
+    made.close()
+
+
+@pytest.fixture
+def worker(redis: object, process: Process) -> Worker:
+    return Worker(process)
 
 
 def output(job: BatchJob) -> bytes:
