@@ -16,7 +16,7 @@ help: ## print this list
 up: install ## install what is needed and start everything; Ctrl-C stops it
 	@exec $(BIN)/python manage.py up
 
-test: install-dev ## run all tests (under 5 minutes); REQUIRE_ALL=1 makes a skip an error
+test: install-dev ## run all tests (six to eight minutes on two cores); REQUIRE_ALL=1 makes a skip an error
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m browser
 

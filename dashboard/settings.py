@@ -237,6 +237,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "ReleaseState": "releases.models.Release.State",
+        "BatchState": "releases.models.BatchJob.State",
         "IntakeState": "releases.models.Intake.State",
         "StepState": "releases.api.intakes.STEP_STATES",
         "RunState": "testing.models.Run.State",

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, connection, models, transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from releases.actions import evidence
+from releases.alive import beating
 from releases.errors import Refused
 from testing.models import Case, Run
 from testing.suites import SUITES
@@ -45,7 +43,7 @@ def run(run_id: int) -> None:
         return
     life = Life(found.pk, found.attempts, time.monotonic() + SUITES[found.kind].seconds)
     report = Report(Keeper(found, life))
-    with life.beating():
+    with beating(life.beat, BEAT_SECONDS):
         state, reason = _carry(found, report)
     end(found, state, reason, report)
 
@@ -139,17 +137,6 @@ class Life:
     attempt: int
     deadline: float
     stop: Stop | None = None
-    done: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self.done.set()
-            thread.join(1.0)
 
     def look(self) -> None:
         """Raise Stop when this attempt is not to go on."""
@@ -157,15 +144,6 @@ class Life:
             self.stop = Stop(Run.State.TIMED_OUT, "It took longer than it may.")
         if self.stop is not None:
             raise self.stop
-
-    def _beat(self) -> None:
-        try:
-            while not self.done.wait(BEAT_SECONDS):
-                self.beat()
-        except DatabaseError as error:
-            log.warning("run %s gives no more signs of life: %s", self.pk, error)
-        finally:
-            connection.close()
 
     def beat(self) -> None:
         """Say that this attempt lives, and see whether it should."""
