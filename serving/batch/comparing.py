@@ -16,8 +16,8 @@ from serving.batch.checking import Read
 from serving.batch.plan import Chunk, Outputs, Plan, Wrong
 from serving.batch.texts import Made
 from serving.comparison import Compared, Rule, compare
-from serving.gateway.protocols import v1
 from serving.runtimes import Answer
+from serving.runtimes.rows import predictions
 from serving.tally import MOST_INPUT, MOST_LARGEST, Largest, Seen, Tally
 
 
@@ -109,6 +109,6 @@ def _largest(
         kept = inputs.of(row)
         if len(msgspec.json.encode(kept)) > MOST_INPUT:
             kept = {}
-        live, shadow = (v1.predictions(answer)[row] for answer in answers)
+        live, shadow = (predictions(answer)[row] for answer in answers)
         name = f"row {numbers[row]}"
         yield Largest(apart=float(outcome.apart[row]), at=0.0, id=name, inputs=kept, live=live, shadow=shadow)

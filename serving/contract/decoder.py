@@ -13,11 +13,12 @@ from msgspec import UNSET
 
 from serving.contract import compiling, explaining, tensors
 from serving.contract.batch import MOST_ROWS, Batch, Layout, refuse_many
-from serving.contract.errors import UNREADABLE, whole
+from serving.contract.errors import whole
 from serving.contract.expected import Expected
 from serving.contract.frames import Frames
 from serving.contract.signature import Signature
 from serving.contract.tensors import Request
+from serving.contract.wire import UNREADABLE
 
 
 class Decoder:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-import msgspec
-
 MOST_DETAILS = 20
-# What msgspec raises for a body that it cannot read; the Unicode error is none of its own.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Detail(TypedDict):

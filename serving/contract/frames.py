@@ -12,9 +12,10 @@ from msgspec import UNSET
 
 from serving.contract import crowd, explaining, params, tabular
 from serving.contract.batch import Batch, Layout
-from serving.contract.errors import UNREADABLE, ContractError, whole
+from serving.contract.errors import ContractError, whole
 from serving.contract.normalising import ROWS, Normaliser, Rows
 from serving.contract.signature import Signature
+from serving.contract.wire import UNREADABLE
 
 SPLIT, RECORDS, INSTANCES, INPUTS = FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 ONE_OF = f"the body must be an object with exactly one of {', '.join(FORMS)}"

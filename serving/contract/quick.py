@@ -15,10 +15,9 @@ from msgspec import Meta
 
 from serving.contract import compiling
 from serving.contract.batch import MOST_ROWS, Batch, Layout
-from serving.contract.errors import UNREADABLE
 from serving.contract.expected import Expected
 from serving.contract.fields import Field
-from serving.contract.wire import INPUTS_QUOTES, TENSOR_QUOTES, Rest, Shape, rest_quotes
+from serving.contract.wire import INPUTS_QUOTES, TENSOR_QUOTES, UNREADABLE, Rest, Shape, rest_quotes
 
 Found = tuple[Batch, Rest]
 

@@ -8,8 +8,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from serving.contract import explaining
-from serving.contract.errors import UNREADABLE, named, whole
+from serving.contract.errors import named, whole
 
+# What msgspec raises for a body that it cannot read; the Unicode error is none of its own.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 MOST_DIMENSIONS = 16
 Shape = Annotated[list[Annotated[int, Meta(ge=0, le=2**31)]], Meta(max_length=MOST_DIMENSIONS)]
 Parameters = dict[str, str | int | float | bool]

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from serving.contract import Batch
+from serving.contract.batch import Batch
 
 T = TypeVar("T")
 

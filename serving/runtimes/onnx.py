@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
 
-from serving.artefacts import Manifest
-from serving.contract import Batch, Signature
+from serving.contract.batch import Batch
+from serving.contract.signature import Signature
 from serving.runtimes.base import Answer, ModelError, choices, numbers
 
 DTYPES = {
@@ -23,12 +23,25 @@ DTYPES = {
 SILENT = 4
 
 
+class Described(Protocol):
+    """What has to be known about the file: the kind of model, its classes, and which of its outputs are which."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def classes(self) -> list[Any] | None: ...
+
+    @property
+    def onnx(self) -> dict[str, Any] | None: ...
+
+
 class OnnxRuntime:
     """A session and what it wants to be fed."""
 
     inline = True
 
-    def __init__(self, session: Any, manifest: Manifest, signature: Signature) -> None:
+    def __init__(self, session: Any, manifest: Described, signature: Signature) -> None:
         self._session = session
         self._classes = manifest.classes
         self._classifier = manifest.kind == "classifier"
@@ -62,7 +75,7 @@ class OnnxRuntime:
         self._session = None
 
 
-def load_onnx(path: Path, manifest: Manifest, signature: Signature) -> OnnxRuntime:
+def load_onnx(path: Path, manifest: Described, signature: Signature) -> OnnxRuntime:
     """Open a session of one thread; raises ModelError when the file or its inputs do not fit."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -95,7 +108,7 @@ def _feeds(inputs: Any, names: list[str]) -> tuple[tuple[str, Any] | None, list[
     return None, [(item.name, source, DTYPES[item.type], len(item.shape) == 1) for item, source in pairs]
 
 
-def _outputs(session: Any, manifest: Manifest) -> list[str]:
+def _outputs(session: Any, manifest: Described) -> list[str]:
     """The names to ask for: a regressor's first output; a classifier's label and, where there is one, probabilities."""
     names = [item.name for item in session.get_outputs()]
     if manifest.kind != "classifier":

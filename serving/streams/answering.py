@@ -12,10 +12,10 @@ from serving.alone import alone
 from serving.contract import Batch, ContractError
 from serving.contract.errors import sentence, whole
 from serving.gateway.pool import Package
-from serving.gateway.protocols import v1
 from serving.gateway.ways import chance
 from serving.gateway.world import LiveRoute
 from serving.routing import Route, Target
+from serving.runtimes.rows import predictions
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -97,7 +97,7 @@ def _ask(package: Package, target: Target, records: list[Taken]) -> list[Outcome
             if isinstance(answered, str):
                 found[start + at] = Outcome(records[start + at], reason=answered)
                 continue
-            for place, prediction in enumerate(v1.predictions(answered), start + at):
+            for place, prediction in enumerate(predictions(answered), start + at):
                 found[place] = Outcome(records[place], target, prediction)
     return [found[place] for place in range(len(records))]
 

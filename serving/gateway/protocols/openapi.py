@@ -11,9 +11,10 @@ from serving.gateway.addresses import Place
 from serving.gateway.messages import Reply, value
 from serving.gateway.pool import Package
 from serving.gateway.protocols import outputs, v2
-from serving.gateway.protocols.outputs import LABEL, PROBABILITIES, Output
+from serving.gateway.protocols.outputs import Output
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
+from serving.runtimes.rows import LABEL, PROBABILITIES
 
 STATUSES = {
     400: "The input breaks the signature; the sentence names row, field and rule.",

@@ -9,8 +9,9 @@ from typing import Any
 from serving.contract import ContractError
 from serving.gateway.pool import Package
 from serving.runtimes import Answer
+from serving.runtimes.rows import LABEL, PROBABILITIES
 
-LABEL, PROBABILITIES, ALONE = "label", "probabilities", "prediction"
+ALONE = "prediction"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 
 from serving.contract import Batch, ContractError, explaining
-from serving.contract.errors import UNREADABLE, named, whole
+from serving.contract.errors import named, whole
+from serving.contract.wire import UNREADABLE
 from serving.gateway.messages import JSON, Header, Problem, Reply, Request, value
 from serving.gateway.pool import Package, inline
 from serving.gateway.protocols import outputs
-from serving.gateway.protocols.outputs import LABEL, PROBABILITIES
 from serving.gateway.world import LiveRoute, LiveTable
 from serving.routing import Target
 from serving.runtimes import Answer
+from serving.runtimes.rows import LABEL, PROBABILITIES, by_class, predictions
 
 __all__ = ["FORMS", "answer_of", "encode", "error", "inline", "model", "models", "parse", "predictions", "refuse"]
 FORMS = frozenset({"application/json"})
@@ -85,26 +86,6 @@ def encode(target: Target, model: str, package: Package, answer: Answer, asked: 
     return value({"predictions": predictions(answer) if asked is None else _chosen(package, answer, asked)})
 
 
-def predictions(answer: Answer) -> list[Any]:
-    """Return one JSON value per row."""
-    return answer.once(_rows)
-
-
-def _rows(answer: Answer) -> list[Any]:
-    if answer.values is not None:
-        return answer.plain()
-    labels = answer.labels or []
-    if answer.probabilities is None:
-        return [{LABEL: label} for label in labels]
-    rows = zip(labels, answer.once(_by_class), strict=True)
-    return [{LABEL: label, PROBABILITIES: row} for label, row in rows]
-
-
-def _by_class(answer: Answer) -> list[dict[str, float]]:
-    names = [str(name) for name in answer.classes or []]
-    return [dict(zip(names, row, strict=True)) for row in answer.plain()]
-
-
 def answer_of(found: list[Any]) -> Answer:
     """Return the answer that `predictions` wrote; raises ValueError for anything else."""
     if not found or not isinstance(found[0], dict):
@@ -125,7 +106,7 @@ def _chosen(package: Package, answer: Answer, asked: tuple[str, ...]) -> list[An
 
 def _column(package: Package, answer: Answer, name: str) -> list[Any]:
     if name == PROBABILITIES and answer.probabilities is not None:
-        return answer.once(_by_class)
+        return answer.once(by_class)
     found = outputs.of(package)[name].take(answer)
     return found if isinstance(found, list) else list(found.tolist())
 

@@ -1,0 +1,143 @@
+"""Make a bundle of a package's serving form: golden rows, the runner, the manifest with its signature."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from serving import artefacts, runtimes
+from serving.contract import ContractError, Decoder
+from serving.edge import runner
+from serving.edge.copies import check, digest
+from serving.edge.documents import (
+    BUNDLE,
+    CONTRACT,
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    SIGNATURE,
+    EdgeError,
+    File,
+    Manifest,
+    id_of,
+    sign,
+)
+from serving.edge.wrong import wrong_rows
+from serving.runtimes.rows import predictions
+
+PROVENANCE, LICENCE, RUNNER = "provenance.json", "LICENCE.txt", "runner.pyz"
+FULL, SMALLER = "full", "smaller"
+# The same file on the same runtime: what another processor's rounding may add.
+TOLERANCE = 1e-6
+MOST_GOLDEN = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a bundle is made of. `model` is the ONNX file where it is not the serving form's own, as a smaller one."""
+
+    name: str
+    package: int
+    form: Path
+    artefact: str
+    example: Sequence[Mapping[str, Any]]
+    provenance: Mapping[str, Any]
+    licence: str
+    variant: str = FULL
+    model: Path | None = None
+    tolerance: float = TOLERANCE
+
+
+def make(source: Source, into: Path, key: Ed25519PrivateKey) -> str:
+    """Write `into/<id>/` at once, and return the id; the same source gives the same bundle.
+
+    Raises EdgeError for a package that is not answered by ONNX Runtime, ArtefactError for one whose files were altered.
+    """
+    form = artefacts.verify(source.form, source.artefact)
+    if form.runtime != "onnx":
+        raise EdgeError("This package is answered by scikit-learn; a device runs ONNX files only.")
+    into.mkdir(parents=True, exist_ok=True)
+    with _draft(into) as draft:
+        _fill(draft, source, form)
+        manifest = Manifest(
+            model=source.name,
+            package=source.package,
+            digest=form.package,
+            variant=source.variant,
+            kind=form.kind,
+            classes=form.classes,
+            onnx=form.onnx,
+            tolerance=source.tolerance,
+            files=tuple(File(path.name, *digest(path)) for path in sorted(draft.iterdir())),
+        )
+        data = manifest.to_bytes()
+        (draft / MANIFEST).write_bytes(data)
+        (draft / SIGNATURE).write_text(sign(BUNDLE, data, key))
+        check(draft, key.public_key())
+        bundle = id_of(data)
+        _publish(draft, into / bundle)
+    return bundle
+
+
+def _fill(draft: Path, source: Source, form: artefacts.Manifest) -> None:
+    shutil.copyfile(source.model or source.form / form.model_file, draft / MODEL)
+    shutil.copyfile(source.form / artefacts.SIGNATURE, draft / CONTRACT)
+    _write(draft / GOLDEN, golden(source.form, form, source.example))
+    _write(draft / PROVENANCE, source.provenance)
+    (draft / LICENCE).write_text(source.licence)
+    (draft / RUNNER).write_bytes(runner.packed())
+
+
+def golden(folder: Path, form: artefacts.Manifest, example: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return rows with the answers that the server gives, and wrong ones with the rules by which it refuses them."""
+    signature = runtimes.read_signature(folder)
+    decoder, runtime = Decoder(signature), runtimes.load(folder, form, signature)
+    try:
+        rows = list(example)[:MOST_GOLDEN]
+        answers = predictions(runtime.predict(decoder.batch(rows)))
+    finally:
+        runtime.close()
+    name = signature.tensor.name if signature.tensor else ""
+    shown = [row[name] for row in rows] if name else rows
+    return {"rows": shown, "predictions": answers, "refused": _refused(decoder, shown[0])}
+
+
+def _refused(decoder: Decoder, row: Any) -> list[dict[str, Any]]:
+    found = []
+    for wrong in wrong_rows(decoder.signature, row):
+        try:
+            decoder.decode_v1(json.dumps({"instances": [wrong]}).encode())
+        except ContractError as problem:
+            found.append({"row": wrong, "rules": [[each["field"], each["rule"]] for each in problem.details]})
+    return found
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+@contextmanager
+def _draft(into: Path) -> Iterator[Path]:
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=into))
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _publish(draft: Path, target: Path) -> None:
+    draft.chmod(0o755)
+    try:
+        os.rename(draft, target)
+    except OSError:
+        if not target.is_dir():
+            raise
