@@ -7,12 +7,13 @@ from functools import wraps
 from typing import Any
 
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from releases.errors import Conflict, Forbidden, Refused
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 # What the moves of the lifecycle table and the ways out of a conflict are called on a page.
 MOVES = {
@@ -51,7 +52,7 @@ def explained(view: View) -> View:
     """Turn a verb's refusal into a page with the right status; forms that can show it themselves catch it first."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
         except Forbidden as error:

@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("slipway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["releases", "releases.modes.batch", "testing"])
+app.autodiscover_tasks(["releases", "releases.modes.batch", "releases.modes.edge", "testing"])
 app.conf.beat_schedule = {
     "look again at every unfinished release": {"task": "releases.tasks.reconcile_all", "schedule": 1.0},
     "write the route tables again": {"task": "releases.tasks.publish_all", "schedule": 5.0},

@@ -35,6 +35,7 @@ PACKAGES = VAR / "packages"
 ARTEFACTS = env_path("ARTEFACTS", VAR / "artefacts")
 UPLOADS = VAR / "uploads"
 BATCHES = VAR / "batches"
+EDGE = VAR / "edge"
 BATCH_INPUTS = env_path("BATCH_INPUTS", VAR / "batch-inputs")
 WEB_BIND = parse_bind("WEB_BIND", env_str("WEB_BIND", "127.0.0.1:8000"))
 # With a certificate (and its key, which only the gateways read) they speak TLS.
@@ -57,6 +58,8 @@ ARTEFACT_URL = env_url("ARTEFACT_URL", "")
 
 DEBUG = env_bool("DEBUG", False)
 SECRET_KEY = env_secret("SECRET_KEY", SECRETS)
+# Whose SHA-256 is the key that signs what goes to devices; another one, and no device trusts what comes.
+EDGE_KEY = env_secret("EDGE_KEY", SECRETS)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", "")
 HTTPS = env_bool("HTTPS", False)
@@ -238,6 +241,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ReleaseState": "releases.models.Release.State",
         "BatchState": "releases.models.BatchJob.State",
+        "DeviceState": "releases.models.EdgeDevice.State",
         "IntakeState": "releases.models.Intake.State",
         "StepState": "releases.api.intakes.STEP_STATES",
         "RunState": "testing.models.Run.State",

@@ -68,6 +68,15 @@ def _plan(running: Release, events: list[Event], watch_seconds: int) -> Plan:
     watched = (watch_seconds and not running.is_rollback) or any(event.action == "watch" for event in events)
     watch: Plan = [("Watch", ("finish",))] if watched else []
     after = ("watch", "finish")
+    if running.strategy == "edge":
+        shared: Plan = [(f"{weight:g} %", ()) for weight, _ in running.plan.get("steps", ())]
+        return [
+            ("Wait", ("begin",)),
+            ("Make the bundle", ("shift",)),
+            *shared,
+            ("All devices", ("finish",)),
+            ("Live", ()),
+        ]
     if running.is_rollback:
         return [("Ask", ("create",)), ("Return the traffic", after), *watch, ("Live" if running.package else "Off", ())]
     start: Plan = [("Wait", ("begin",))]
@@ -89,7 +98,12 @@ def _reached(running: Release, events: list[Event], plan: Plan) -> int:
         return len(plan)
     happened = {event.action for event in events}
     done = [index for index, (_, actions) in enumerate(plan) if happened & set(actions)]
-    if running.strategy == "canary" and running.step and "shift" in happened and not happened & {"watch", "finish"}:
+    if (
+        running.strategy in ("canary", "edge")
+        and running.step
+        and "shift" in happened
+        and not happened & {"watch", "finish"}
+    ):
         # Two steps come before the shares; a weight by hand may lead back to an earlier one.
         return 1 + running.step
     return max(done) + 1 if done else 0

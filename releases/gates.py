@@ -75,7 +75,7 @@ def held_by_a_freeze(release: Release) -> str:
 
     Nothing freezes a rollback, nor a shadow, which changes nothing for anybody.
     """
-    if release.is_rollback or release.strategy == "shadow":
+    if release.is_rollback or release.is_aside:
         return ""
     found = frozen(release.environment)
     return " ".join(gate.words for gate in _overridden(release, found) if not gate.met) if found else ""
@@ -107,10 +107,10 @@ def _order(package: Package, environment: Environment) -> list[Gate]:
     earlier = before(environment) if environment.needs_previous else None
     if earlier is None:
         return []
-    releases = Release.objects.filter(package=package, environment=earlier)
+    releases = Release.traffic.filter(package=package, environment=earlier)
     if releases.filter(state=Release.State.LIVE).exists():
         return [Gate("order", "pass", f"Package {package.number} has been live in {earlier.name}.")]
-    coming = releases.filter(state__in=Release.UNFINISHED).exclude(strategy="shadow").first()
+    coming = releases.filter(state__in=Release.UNFINISHED).first()
     if coming:
         words = f"Package {package.number} is on its way into {earlier.name}."
         return [Gate("order", "hold", words, coming.get_absolute_url())]
@@ -133,7 +133,7 @@ def _age(package: Package, environment: Environment, rule: Rule) -> list[Gate]:
     if not rule.least_hours or earlier is None:
         return []
     now = timezone.now()
-    lives = Release.objects.filter(package=package, environment=earlier, state=Release.State.LIVE)
+    lives = Release.traffic.filter(package=package, environment=earlier, state=Release.State.LIVE)
     spans = [(live.retired_at or now) - live.ended_at for live in lives if live.ended_at]
     hours = max(spans, default=timedelta()).total_seconds() / 3600
     words = f"Live in {earlier.name} for {hours:.1f} h; {rule.least_hours:g} h are asked."

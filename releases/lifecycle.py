@@ -11,7 +11,7 @@ from django.db import transaction
 from releases import notices
 from releases.actions import audit
 from releases.errors import Conflict, LostRace
-from releases.models import Event, Release
+from releases.models import EdgeChannel, Event, Release
 
 S = Release.State
 
@@ -31,6 +31,7 @@ MOVES: dict[tuple[str, str], str] = {
     ("fail", S.WATCHING): S.FAILED,
 }
 ENDS = frozenset(Release.ENDED)
+MOVES_TRAFFIC = frozenset({"shift", "step", "weight", "promote", "finish", "abort", "fail"})
 # Taking a release down gives the traffic back in the same statement, so that no moment lies between the two.
 GIVES_BACK = {"abort": {"weight": 0.0, "stable_weight": 100.0}, "fail": {"weight": 0.0, "stable_weight": 100.0}}
 
@@ -101,5 +102,22 @@ def record(
             "from": old_state,
             "to": release.state,
             "weight": release.weight,
+            **_modes(release, action),
         },
     )
+
+
+def _modes(release: Release, action: str) -> dict[str, list[str]]:
+    """Name the serving modes that a step switches: batches and streams follow the very route that calls do.
+
+    Devices follow once a package is live, and at once where it is taken back.
+    """
+    if release.is_aside:
+        return {"modes": ["edge"]} if release.strategy == "edge" and action in MOVES_TRAFFIC else {}
+    if action not in MOVES_TRAFFIC and not (release.is_rollback and action == "create"):
+        return {}
+    found = ["rest", "batch", "stream"]
+    if action == "finish" or release.is_rollback:
+        channels = EdgeChannel.objects.filter(model=release.model_id, environment=release.environment_id, on=True)
+        found += [f"edge {name}" for name in channels.values_list("name", flat=True)]
+    return {"modes": found}

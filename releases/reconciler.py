@@ -15,6 +15,8 @@ from releases.actions.releases import retire
 from releases.analysis.verdict import Verdict
 from releases.errors import Conflict, LostRace
 from releases.models import Environment, Release, Route
+from releases.modes.edge import releasing
+from releases.publishing import publish
 from releases.strategies import EVERY, Plan, Seen
 from releases.strategies.base import Mirrored
 
@@ -63,6 +65,7 @@ def see(release: Release, now: datetime, verdict: Verdict | None = None) -> Seen
         control=release.control,
         least_requests=judging.settings_of(release).least_requests,
         mirrored=_mirrored(release, route),
+        fleet=releasing.look(release) if release.strategy == "edge" else None,
         checks=trial.smoke(release) if _is_tried(release, adoption) and not held else {},
         quiet=release.plan.get("quiet", {}).get("words", ""),
         **_found(verdict),
@@ -124,14 +127,17 @@ def act(release: Release, plan: Plan, now: datetime) -> None:
             lifecycle.move(release, plan.action, at=now, reason=why, **columns)
         if plan.action == "finish":
             _arrive(release, now)
-        if plan.action == "shift" and 0 < release.weight < 100:
+        if plan.action == "shift" and 0 < release.weight < 100 and not release.is_aside:
             judging.begin(release, now)
-        routes.publish(release.environment, f"release {release.pk}: {plan.action}")
+        publish(release, f"release {release.pk}: {plan.action}")
 
 
 def _unmet(release: Release) -> tuple[str, ...]:
-    """Gates hold the beginning only, and neither a rollback nor a shadow, which no caller ever sees."""
-    free = release.is_rollback or release.strategy == "shadow"
+    """Gates hold the beginning only, and neither a rollback nor what takes no part in the traffic.
+
+    What devices get is live already.
+    """
+    free = release.is_rollback or release.is_aside
     if release.state != Release.State.WAITING or free or release.package is None:
         return ()
     return tuple(gate.words for gate in gates.unmet(release.package, release.environment, release))
@@ -157,7 +163,7 @@ def _roll_back(release: Release, reason: str) -> None:
 
 
 def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:
-    if release.strategy == "shadow":
+    if release.is_aside:
         return {}
     if plan.action == "shift" and plan.weight == 0:
         return {"off_at": now}
@@ -171,9 +177,12 @@ def _times(release: Release, plan: Plan, now: datetime) -> dict[str, Any]:
 
 
 def _arrive(release: Release, now: datetime) -> None:
-    """The released package becomes what is live; what was live becomes the way back."""
+    """The released package becomes what is live; what was live becomes the way back. Devices follow."""
+    if release.strategy == "edge":
+        return releasing.arrive(release, now)
     route = Route.objects.select_for_update().get(model=release.model, environment=release.environment)
     if route.stable_id != release.package_id:
         route.previous, route.stable, route.changed_at = route.stable, release.package, now
         route.save()
     retire(route, release, now)
+    releasing.follow(route, release, now)

@@ -127,9 +127,9 @@ def render(environment: Environment) -> dict[str, Any]:
 def _routes(environment: Environment) -> list[routing.Route]:
     running = {
         release.model_id: release
-        for release in Release.objects.filter(environment=environment, state__in=Release.UNFINISHED)
-        .exclude(strategy="shadow")
-        .select_related("package", "model")
+        for release in Release.traffic.filter(environment=environment, state__in=Release.UNFINISHED).select_related(
+            "package", "model"
+        )
     }
     rows = Route.objects.filter(environment=environment).select_related("model", "stable__model", "previous__model")
     kept = {setting.model_id: setting for setting in environment.capture_settings.filter(on=True)}

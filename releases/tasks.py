@@ -122,5 +122,5 @@ def _waits(release_id: int, action: str) -> bool:
     if action != "hold":
         return False
     release = Release.objects.only("state", "strategy").get(pk=release_id)
-    judged = release.state == Release.State.SHIFTING and release.strategy in ("canary", "shadow")
+    judged = release.state == Release.State.SHIFTING and release.strategy in ("canary", "shadow", "edge")
     return judged or release.state in (Release.State.WAITING, Release.State.WATCHING)

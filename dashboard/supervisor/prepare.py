@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from dashboard.supervisor.trouble import Trouble
 from dashboard.supervisor.valkey import private_folder
 
-FOLDERS = ("secrets", "log", "packages", "artefacts", "uploads", "batches", "batch-inputs", "gateway", "stream")
+FOLDERS = ("secrets", "log", "packages", "artefacts", "uploads", "batches", "batch-inputs", "gateway", "stream", "edge")
 
 
 def folders(var: Path) -> None:

@@ -19,7 +19,7 @@ def client(signed_in, redis, packages):
         ("", "Real-time REST"),
         ("?latency=hour&arrival=file", "<strong>Batch</strong>"),
         ("?latency=minute&arrival=events", "<strong>Stream</strong>"),
-        ("?latency=second&online=no", "Bundles for devices are not made here yet"),
+        ("?latency=second&online=no", "Look at its devices"),
     ],
 )
 def test_it_recommends_with_reasons(client, query, words):

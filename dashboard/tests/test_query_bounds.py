@@ -13,7 +13,7 @@ from releases.models import BatchJob, BatchSchedule, Environment, MLModel, Packa
 from releases.tests.conftest import make_package
 from releases.tests.scenes import put_live
 
-MOST = 38
+MOST = 39
 PAGES = [
     "/models/", "/models/flight-eta/", "/models/flight-eta/?part=places", "/models/flight-eta/packages/2/",
     "/models/flight-eta/register/", "/releases/", "/releases/1/", "/releases/1/?part=standing",
@@ -22,7 +22,7 @@ PAGES = [
     "/environments/dev/", "/environments/staging/parity/", "/activity/", "/keys/", "/account/",
     "/playground/?model=flight-eta&environment=dev", "/search/?q=m", "/health/troubles/",
     "/suites/", "/uat/", "/models/flight-eta/tests/", "/models/flight-eta/uat/", "/environments/production/gates/",
-    "/batches/", "/batches/schedules/", "/models/flight-eta/batches/start/", "/streams/",
+    "/batches/", "/batches/schedules/", "/models/flight-eta/batches/start/", "/streams/", "/models/flight-eta/edge/",
     "/models/flight-eta/serving-mode/",
 ]  # fmt: skip
 

@@ -45,11 +45,11 @@ def _row(each: Seen) -> dict[str, Any]:
 
 
 def _onward(model: MLModel, mode: str) -> dict[str, str]:
-    """Return where the recommended mode begins; the device has none yet."""
+    """Return where the recommended mode begins."""
     if mode == choosing.BATCH:
         return {"url": reverse("batch_start", args=[model.name]), "text": "Start a batch"}
     if mode == choosing.STREAM:
         return {"url": reverse("streams"), "text": "Look at the streams"}
     if mode == choosing.REST:
         return {"url": f"{reverse('playground')}?model={model.name}", "text": "Call it"}
-    return {}
+    return {"url": reverse("devices", args=[model.name]), "text": "Look at its devices"}

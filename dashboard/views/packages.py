@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard import badges, diffs, facts, runs, steps
+from dashboard import badges, diffs, edged, facts, runs, steps
 from dashboard.answers import complain, explained
 from dashboard.cells import onward, promote_url
 from dashboard.diffs import RUNTIMES
@@ -52,6 +52,7 @@ def package(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "risk": found.model.get_risk_display(),
         "entries": _entries(request, found),
         "onward": onward(request.user, found),
+        "devices": edged.of_package(found),
         "kept": packages.kept_because(found),
         "may_delete": may(request.user, DELETE),
         **_compared(request, found),

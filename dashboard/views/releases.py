@@ -57,12 +57,14 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
     events = list(queries.events(found))
+    at_devices = found.strategy == "edge"
     return {
+        "part_title": "Devices now" if at_devices else "Traffic now",
         "what": what(found),
         "state": tellings.state(found),
         "steps": steps.release(found, events, found.environment.watch_seconds),
         "parts": parts(found) if found.is_unfinished and found.strategy != "shadow" else [],
-        "adoption": tellings.adoption(queries.adoption(found)) if found.is_unfinished else "",
+        "adoption": tellings.adoption(queries.adoption(found)) if found.is_unfinished and not at_devices else "",
         "may_deploy": may(request.user, DEPLOY, found.environment),
         "may_abort": "abort" in legal(found.state) and not found.is_rollback,
         "may_roll_back": queries.is_current(found),

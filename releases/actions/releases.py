@@ -13,8 +13,10 @@ from django.utils import timezone
 from releases import gates, lifecycle, routes
 from releases.actions import gates as overriding
 from releases.actions import line, windows
+from releases.actions.opening import open_release
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
+from releases.publishing import publish
 from releases.queries import planning
 from releases.rights import DEPLOY, require
 from releases.strategies import STRATEGIES, canary
@@ -88,8 +90,8 @@ def send(*, actor: User | None, package: Package, environment: Environment, reas
     last = None
     with transaction.atomic():
         for place in Environment.objects.filter(position__lte=environment.position):
-            been = Release.objects.filter(package=package, environment=place)
-            on_its_way = been.filter(state__in=Release.UNFINISHED).exclude(strategy="shadow").first()
+            been = Release.traffic.filter(package=package, environment=place)
+            on_its_way = been.filter(state__in=Release.UNFINISHED).first()
             if on_its_way and place.pk != environment.pk:
                 continue
             if place.pk == environment.pk or not been.filter(state=Release.State.LIVE).exists():
@@ -109,7 +111,7 @@ def abort(*, actor: User | None, release: Release, reason: str) -> Release:
     with transaction.atomic():
         routes.lock(release.environment)
         lifecycle.move(release, "abort", at=timezone.now(), actor=actor, reason=reason)
-        routes.publish(release.environment, f"release {release.pk} aborted")
+        publish(release, f"release {release.pk} aborted")
     return release
 
 
@@ -119,9 +121,8 @@ def route_of(model: MLModel, environment: Environment, at: datetime) -> Route:
 
 
 def unfinished(model: MLModel, environment: Environment) -> Release | None:
-    """Return the release that is under way for the model there, shadow excepted."""
-    found = Release.objects.filter(model=model, environment=environment, state__in=Release.UNFINISHED)
-    return found.exclude(strategy="shadow").first()
+    """Return the release that is under way for the model's traffic there."""
+    return Release.traffic.filter(model=model, environment=environment, state__in=Release.UNFINISHED).first()
 
 
 def line_moves(hotfix: str) -> None:
@@ -188,31 +189,7 @@ def _under_way(model: MLModel, environment: Environment) -> Conflict:
     return Conflict(f"{which} under way for {model.name} in {environment.name}. Wait, or stop it first.", legal)
 
 
-def open_release(
-    package: Package | None,
-    environment: Environment,
-    strategy: str,
-    actor: User | None,
-    reason: str,
-    at: datetime,
-    **columns: object,
-) -> Release:
-    release = Release.objects.create(
-        package=package,
-        environment=environment,
-        strategy=strategy,
-        reason=reason,
-        created_at=at,
-        created_by=actor,
-        state_since=at,
-        step_since=at,
-        **columns,
-    )
-    lifecycle.record(release, "create", at=at, actor=actor, reason=reason)
-    return release
-
-
 def retire(route: Route, by: Release, at: datetime) -> None:
     """Mark the releases that were live before; retired is a time, not a state."""
-    live = Release.objects.filter(model=route.model, environment=route.environment, state=Release.State.LIVE)
+    live = Release.traffic.filter(model=route.model, environment=route.environment, state=Release.State.LIVE)
     live.filter(retired_at=None).exclude(pk=by.pk).update(retired_at=at)

@@ -9,9 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from releases import lifecycle, routes
-from releases.actions.releases import open_release, retire, route_of, unfinished
+from releases.actions.opening import open_release
+from releases.actions.releases import retire, route_of, unfinished
 from releases.errors import Conflict, Refused
 from releases.models import Environment, MLModel, Package, Release, Route
+from releases.modes.edge import releasing
 from releases.rights import DEPLOY, require
 from releases.wake import wake
 
@@ -72,10 +74,10 @@ def take_back(*, actor: User | None, release: Release, reason: str, off: bool = 
 
 
 def is_current(release: Release) -> bool:
-    """Answer whether the release is on its way to the traffic, or has it; a shadow never gets any."""
+    """Answer whether the release is on its way to the traffic, or has it; one that is aside never gets any."""
     if release.is_unfinished:
-        return release.strategy != "shadow"
-    return release.state == Release.State.LIVE and release.retired_at is None
+        return not release.is_aside
+    return release.state == Release.State.LIVE and release.retired_at is None and not release.is_aside
 
 
 def way_back(route: Route, running: Release | None = None) -> Package | None:
@@ -100,7 +102,7 @@ def _may_return(route: Route, running: Release | None, package: Package | None, 
 
 
 def _was_live(package: Package, route: Route) -> bool:
-    found = Release.objects.filter(package=package, environment=route.environment, state=Release.State.LIVE)
+    found = Release.traffic.filter(package=package, environment=route.environment, state=Release.State.LIVE)
     return found.exists()
 
 
@@ -151,9 +153,10 @@ def _return(
     )
     retire(route, release, at)
     routes.publish(route.environment, f"rollback, release {release.pk}")
+    releasing.follow(route, release, at)
     return release
 
 
 def _live_release(route: Route) -> Release | None:
-    found = Release.objects.filter(model=route.model, environment=route.environment, state=Release.State.LIVE)
+    found = Release.traffic.filter(model=route.model, environment=route.environment, state=Release.State.LIVE)
     return found.filter(retired_at=None).order_by("-id").first()

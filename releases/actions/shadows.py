@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from releases import agreement, gates, lifecycle, replay, routes, shadows
 from releases.actions import evidence
-from releases.actions.releases import line_moves, must_accept_the_same, open_release
+from releases.actions.opening import open_release
+from releases.actions.releases import line_moves, must_accept_the_same
 from releases.errors import Conflict, Refused
 from releases.models import Environment, Package, Release, Route
 from releases.rights import DEPLOY, require

@@ -78,7 +78,9 @@ def set_weight(*, actor: User | None, release: Release, weight: float, reason: s
 def set_steps(
     *, actor: User | None, release: Release, steps: Sequence[tuple[float, float]], reason: str = ""
 ) -> Release:
-    """Give a canary other steps while it runs: weight in per cent and seconds each. It keeps the share that it has.
+    """Give a canary, or a release to devices, other steps while it runs: weight in per cent and seconds each.
+
+    It keeps the share that it has.
 
     The step that this share belongs to goes on from when it began. The judge keeps what it was told at the start.
     Raises Refused for steps that make no sense, Conflict unless it is a canary that may still take them.
@@ -89,9 +91,13 @@ def set_steps(
     except (TypeError, ValueError) as error:
         raise Refused(str(error), "steps") from error
     if "steps" not in legal(release):
-        raise Conflict(_cannot(release, "take other steps: only a canary before its last step can"), legal(release))
+        raise Conflict(
+            _cannot(release, "take other steps: only a canary before its last step can, or one to devices"),
+            legal(release),
+        )
     plan = {**release.plan, "steps": [list(step) for step in wanted]}
-    step = place_of(release.weight, wanted) if _is_judged(release) else release.step
+    moving = _is_judged(release) or _is_at_devices(release)
+    step = place_of(release.weight, wanted) if moving else release.step
     told = ", ".join(f"{weight:g} % for {seconds:g} s" for weight, seconds in wanted)
     lifecycle.swap(
         release,
@@ -116,7 +122,9 @@ def promote_now(*, actor: User | None, release: Release, reason: str) -> Release
     if not reason.strip():
         raise Refused("Say why you do not wait for the judge; it stands in the history.", "reason")
     if release.state == Release.State.WATCHING and not release.is_rollback:
-        return _watched_enough(release, actor, reason)
+        return _enough(release, actor, reason, f"Watched long enough. {reason}")
+    if _is_at_devices(release):
+        return _enough(release, actor, reason, f"To all devices, by hand. {reason}")
     _must_be_judged(release, "be promoted now")
     _line_moves(release)
     kept = release.control if release.environment.watch_seconds else 0.0
@@ -125,12 +133,11 @@ def promote_now(*, actor: User | None, release: Release, reason: str) -> Release
     return _move(release, "promote", actor, reason, share, f"All of the traffic, by hand. {reason}")
 
 
-def _watched_enough(release: Release, actor: User | None, reason: str) -> Release:
-    """The reconciler finishes it with its next look, as it does when the time of watching is over."""
+def _enough(release: Release, actor: User | None, reason: str, note: str) -> Release:
+    """The reconciler finishes it with its next look, as it does when its time is over."""
     _line_moves(release)
     columns = {"plan": {**release.plan, "enough": True}, "paused_at": None}
-    note = f"Watched long enough. {reason}"[:500]
-    lifecycle.swap(release, "promote", at=timezone.now(), actor=actor, reason=reason[:500], note=note, **columns)
+    lifecycle.swap(release, "promote", at=timezone.now(), actor=actor, reason=reason[:500], note=note[:500], **columns)
     wake(release)
     return release
 
@@ -144,15 +151,24 @@ def legal(release: Release) -> list[str]:
         found.append("end")
     if _is_judged(release):
         return [*found, "weight", "steps", "promote"]
+    if _is_at_devices(release):
+        return [*found, "steps", "promote"]
     if release.state == Release.State.WATCHING:
         return [*found, "promote"]
-    coming = release.strategy == "canary" and release.state in (Release.State.WAITING, Release.State.PREPARING)
+    coming = release.strategy in ("canary", "edge") and release.state in (
+        Release.State.WAITING,
+        Release.State.PREPARING,
+    )
     return [*found, "steps"] if coming else found
 
 
 def _is_judged(release: Release) -> bool:
     steps = release.plan.get("steps", ())
     return release.strategy == "canary" and release.state == Release.State.SHIFTING and 0 < release.step <= len(steps)
+
+
+def _is_at_devices(release: Release) -> bool:
+    return release.strategy == "edge" and release.state == Release.State.SHIFTING and not release.is_rollback
 
 
 def _must_be_judged(release: Release, what: str) -> None:

@@ -43,9 +43,9 @@ class Routes(Listing):
     query = RouteQuery
 
     def rows(self) -> QuerySet:
-        running = Release.objects.filter(
+        running = Release.traffic.filter(
             model=OuterRef("model"), environment=OuterRef("environment"), state__in=Release.UNFINISHED
-        ).exclude(strategy="shadow")
+        )
         rows = Route.objects.select_related("model", "environment", "stable", "previous").defer(*HEAVY)
         rows = rows.annotate(release=Subquery(running.values("pk")[:1]))
         return narrowed(rows, self.given, {"model": "model__name", "environment": "environment__name"})

@@ -10,7 +10,9 @@ from releases.api import (
     capture,
     choosing,
     comparisons,
+    devices,
     docs,
+    edge,
     environments,
     freezes,
     intakes,
@@ -30,6 +32,8 @@ from releases.api.endpoint import Endpoint
 
 NAME = r"(?P<name>[a-z0-9][a-z0-9-]{0,62})"
 NUMBER = r"(?P<number>[0-9]{1,9})"
+CHANNEL, BUNDLE = r"(?P<channel>[a-z]{1,16})", r"(?P<bundle>[0-9a-f]{64})"
+FILE = r"(?P<file>[A-Za-z0-9][A-Za-z0-9._-]{0,99})"
 PK = r"(?P<pk>[0-9]{1,18})"
 
 
@@ -53,6 +57,16 @@ urlpatterns = [
     at(f"models/{NAME}/capture/records/", capture.Records, "model-capture-records"),
     at(f"models/{NAME}/packages/", packages.ModelPackages, "model-packages"),
     at(f"models/{NAME}/packages/{NUMBER}/", packages.OnePackage, "package"),
+    at(f"models/{NAME}/packages/{NUMBER}/edge/", edge.Bundles, "edge-bundles"),
+    at(f"models/{NAME}/packages/{NUMBER}/edge/zip/", edge.BundleZip, "edge-zip"),
+    at(f"models/{NAME}/edge/", edge.Edge, "edge"),
+    at(f"models/{NAME}/edge/{CHANNEL}/", edge.OneChannel, "edge-channel"),
+    at(f"models/{NAME}/edge/{CHANNEL}/devices/", edge.Devices, "edge-devices"),
+    at(f"models/{NAME}/edge/{CHANNEL}/release/", edge.EdgeRelease, "edge-release"),
+    at(f"models/{NAME}/edge/{CHANNEL}/withdraw/", edge.Withdraw, "edge-withdraw"),
+    at(f"edge/{NAME}/{CHANNEL}/manifest/", devices.EdgeManifest, "edge-manifest"),
+    at(f"edge/{NAME}/{CHANNEL}/check-in/", devices.EdgeCheckIn, "edge-check-in"),
+    at(f"edge/{NAME}/{CHANNEL}/bundles/{BUNDLE}/{FILE}", devices.EdgeFile, "edge-file"),
     at("packages/", packages.AllPackages, "packages"),
     at("intakes/", intakes.Intakes, "intakes"),
     at(f"intakes/{PK}/", intakes.OneIntake, "intake"),

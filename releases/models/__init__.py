@@ -4,6 +4,7 @@ from releases.models.audit import AuditRow
 from releases.models.batches import BatchChunk, BatchJob, BatchSchedule
 from releases.models.capture import CaptureFile, CaptureSetting
 from releases.models.counts import Count
+from releases.models.edge import EdgeBundle, EdgeChannel, EdgeDevice
 from releases.models.environments import Environment, PublishedTable, Route
 from releases.models.evidence import Evidence
 from releases.models.freezes import Freeze
@@ -25,6 +26,9 @@ __all__ = [
     "CaptureFile",
     "CaptureSetting",
     "Count",
+    "EdgeBundle",
+    "EdgeChannel",
+    "EdgeDevice",
     "Environment",
     "Event",
     "Evidence",

@@ -8,6 +8,16 @@ from django.db import models
 from releases.models.environments import Environment
 from releases.models.packages import MLModel, Package
 
+# These take no part in the traffic: one only looks on, the other goes to devices.
+ASIDE = ("shadow", "edge")
+
+
+class Traffic(models.Manager["Release"]):
+    """The releases that decide which package answers calls."""
+
+    def get_queryset(self) -> models.QuerySet[Release]:
+        return super().get_queryset().exclude(strategy__in=ASIDE)
+
 
 class Release(models.Model):
     """One package on its way into one environment by one strategy."""
@@ -53,15 +63,23 @@ class Release(models.Model):
     ended_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
 
+    objects = models.Manager["Release"]()
+    traffic = Traffic()
+
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["model", "environment"],
                 condition=models.Q(state__in=("waiting", "preparing", "shifting", "watching"))
-                & ~models.Q(strategy="shadow"),
+                & ~models.Q(strategy__in=("shadow", "edge")),
                 name="one_unfinished_release",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["model", "environment"],
+                condition=models.Q(state__in=("waiting", "preparing", "shifting", "watching"), strategy="edge"),
+                name="one_unfinished_edge_release",
+            ),
         ]
         indexes = [models.Index(fields=["environment", "model", "-id"]), models.Index(fields=["state"])]
 
@@ -71,6 +89,11 @@ class Release(models.Model):
     @property
     def is_unfinished(self) -> bool:
         return self.state in self.UNFINISHED
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it never gets any of the calls."""
+        return self.strategy in ASIDE
 
     def get_absolute_url(self) -> str:
         return f"/releases/{self.pk}/"

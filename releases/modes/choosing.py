@@ -16,8 +16,6 @@ ARRIVALS = {
 }
 # What a network adds to a call that crosses a room; a limit under it can only be met on the device.
 NETWORK_SECONDS = 0.0005
-# The device is the one mode that has no bundles here yet: whoever needs it is told so.
-NOT_YET = "Bundles for devices are not made here yet; until they are, calls are the nearest that is offered."
 # Of the accepted time a batch may take this part: a file also has to come and to wait for its turn.
 PART = 0.5
 
@@ -38,12 +36,16 @@ class Need:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the package did on this machine; None where it was never seen. Times in seconds."""
+    """What the package did on this machine; None where it was never seen. Times in seconds.
+
+    `no_bundle` says why no device can run it, and is empty where one can.
+    """
 
     rest_p50: float | None = None
     rest_p99: float | None = None
     batch_rate: float | None = None
     stream_lag: float | None = None
+    no_bundle: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Advice:
 def advise(need: Need, measured: Measured) -> Advice:
     """Return the simplest mode that serves; every reason is a sentence for people."""
     if not need.online:
-        return Advice(EDGE, ["The client is not always online, so the model must be where it is."], [NOT_YET])
+        return Advice(
+            EDGE, ["The client is not always online, so the model must be where it is."], _no_bundle(measured)
+        )
     if need.arrival == CALLS:
         return _calls(need, measured)
     fits, why = _batch(need, measured)
@@ -81,7 +85,7 @@ def _calls(need: Need, measured: Measured) -> Advice:
         return Advice(REST, reasons, _late(need, measured.rest_p99, "99 of 100 calls took up to"))
     if measured.rest_p99 is not None and measured.rest_p99 + NETWORK_SECONDS > need.seconds:
         words = f"99 of 100 calls took up to {_time(measured.rest_p99)} here, and a network adds to it."
-        return Advice(EDGE, [*reasons, words, "On the device there is no network."], [NOT_YET])
+        return Advice(EDGE, [*reasons, words, "On the device there is no network."], _no_bundle(measured))
     if measured.rest_p99 is None:
         return Advice(REST, reasons, ["It was not called yet, so nobody knows whether it is quick enough."])
     words = f"99 of 100 calls took up to {_time(measured.rest_p99)} here."
@@ -101,6 +105,10 @@ def _batch(need: Need, measured: Measured) -> tuple[bool, str]:
     if takes <= PART * need.seconds:
         return True, f"{words}: a batch serves, and is the simplest of all."
     return False, f"{words}: too long for a batch."
+
+
+def _no_bundle(measured: Measured) -> list[str]:
+    return [f"No bundle can be made of this package. {measured.no_bundle}"] if measured.no_bundle else []
 
 
 def _late(need: Need, seconds: float | None, words: str) -> list[str]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from releases.models import BatchJob, Environment, MLModel, Package
 from releases.modes.batch.reading import progress
 from releases.modes.choosing import Advice, Measured, Need, advise
+from releases.modes.edge import bundles
 from releases.modes.stream import reading as streams
 from releases.queries import traffic
 from releases.queries.traffic import Tally, total
@@ -51,7 +52,9 @@ def choose(model: MLModel, need: Need) -> Choice:
     live = _live(model)
     mine = next((each for each in seen if live and each.package.pk == live.pk), None)
     lag = max((each.lag for each in streams.every(model=model.name).streams), default=None)
-    measured = Measured(mine.p50, mine.p99, mine.rows_a_second, lag) if mine else Measured()
+    measured = Measured()
+    if mine:
+        measured = Measured(mine.p50, mine.p99, mine.rows_a_second, lag, bundles.why_not(mine.package))
     found = sorted(seen, key=lambda each: (each.p99 is None, each.p99 or 0.0, -each.package.number))
     return Choice(need, live, advise(need, measured), found)
 

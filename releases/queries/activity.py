@@ -19,6 +19,8 @@ WORDS = {
     "batch.start": "started",
     "capture.change": "changed the",
     "capture.take": "took out",
+    "edge.channel": "switched the",
+    "edge.export": "made the",
     "environment.change": "changed the settings of",
     "environment.create": "made the environment",
     "environment.delete": "deleted the environment",

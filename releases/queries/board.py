@@ -74,7 +74,7 @@ def _routes(models: list[MLModel]) -> QuerySet[Route]:
 
 
 def _running(models: list[MLModel]) -> QuerySet[Release]:
-    unfinished = Release.objects.filter(model__in=models, state__in=Release.UNFINISHED).exclude(strategy="shadow")
+    unfinished = Release.traffic.filter(model__in=models, state__in=Release.UNFINISHED)
     both = unfinished.select_related("package", "replaces")
     return both.defer(*[f"{role}__{name}" for role in ("package", "replaces") for name in _HEAVY])
 

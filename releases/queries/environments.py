@@ -145,7 +145,7 @@ def _routes(environment: Environment) -> QuerySet[Route]:
 
 
 def _running(environment: Environment) -> QuerySet[Release]:
-    unfinished = Release.objects.filter(environment=environment, state__in=Release.UNFINISHED)
+    unfinished = Release.traffic.filter(environment=environment, state__in=Release.UNFINISHED)
     return unfinished.select_related("model").order_by("id")
 
 

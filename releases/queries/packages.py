@@ -90,5 +90,5 @@ def kept_because(package: Package) -> str:
 
 def next_environment(package: Package) -> Environment | None:
     """Return the first environment, in order, where the package has never been live."""
-    been = Release.objects.filter(package=package, state=Release.State.LIVE).values("environment")
+    been = Release.traffic.filter(package=package, state=Release.State.LIVE).values("environment")
     return Environment.objects.exclude(pk__in=been).first()

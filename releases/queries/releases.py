@@ -132,7 +132,7 @@ def rehearsal(package: Package | None) -> Evidence | None:
 
 def been_live(model: MLModel, environment: Environment) -> list[Package]:
     """Return the packages that were live there once, newest first."""
-    live = Release.objects.filter(model=model, environment=environment, state=Release.State.LIVE)
+    live = Release.traffic.filter(model=model, environment=environment, state=Release.State.LIVE)
     return list(Package.objects.filter(pk__in=live.values("package")).order_by("-number").select_related("model"))
 
 
@@ -160,7 +160,7 @@ def arms(model: MLModel, environment: str) -> dict[int, str]:
 
 
 def _unfinished(model: MLModel) -> QuerySet[Release]:
-    return Release.objects.filter(model=model, state__in=Release.UNFINISHED).exclude(strategy="shadow")
+    return Release.traffic.filter(model=model, state__in=Release.UNFINISHED)
 
 
 def events(release: Release) -> QuerySet[Event]:
@@ -170,8 +170,10 @@ def events(release: Release) -> QuerySet[Event]:
 
 def is_current(release: Release) -> bool:
     """Return whether a rollback of model and environment would undo this release: it runs, or it is what is live."""
+    if release.is_aside:
+        return False
     if release.is_unfinished:
-        return release.strategy != "shadow"
+        return True
     return release.state == Release.State.LIVE and release.retired_at is None and release.package_id is not None
 
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q
 from releases import gates
 from releases.models import Environment, Evidence, MLModel, Package, Release, Route, SuiteSetting, Want
 from releases.models.packages import HEAVY
+from releases.models.releases import ASIDE
 from releases.wants import settings_digest
 
 # These run against the package alone, so it need not answer anywhere.
@@ -92,7 +93,7 @@ def _after_a_registration() -> list[Check]:
 def in_traffic() -> Q:
     """Releases whose package has the traffic."""
     moved = Q(state=Release.State.WATCHING) | Q(state=Release.State.LIVE, retired_at=None)
-    return moved & Q(package__isnull=False)
+    return moved & Q(package__isnull=False) & ~Q(strategy__in=ASIDE)
 
 
 def since(release: Release) -> datetime:

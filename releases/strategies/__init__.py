@@ -5,6 +5,7 @@ from __future__ import annotations
 from releases.strategies.base import Plan, Seen, Strategy
 from releases.strategies.blue_green import BlueGreen
 from releases.strategies.canary import Canary
+from releases.strategies.edge import Edge
 from releases.strategies.recreate import Recreate
 from releases.strategies.shadow import Shadow
 
@@ -15,7 +16,7 @@ STRATEGIES: dict[str, Strategy] = {
     "recreate": Recreate(),
 }
 
-# And the one that only looks at it.
-EVERY: dict[str, Strategy] = {**STRATEGIES, "shadow": Shadow()}
+# And those that take no part in the traffic: one only looks at it, one goes to devices.
+EVERY: dict[str, Strategy] = {**STRATEGIES, "shadow": Shadow(), "edge": Edge()}
 
 __all__ = ["EVERY", "STRATEGIES", "Plan", "Seen", "Strategy"]

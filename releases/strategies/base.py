@@ -27,6 +27,22 @@ class Mirrored:
 
 
 @dataclass(frozen=True)
+class Fleet:
+    """What the devices of a channel have said. `ready`: the bundle is made; `error` says why it cannot be.
+
+    `devices` were seen lately, `chosen` of them are in the share, `took` run the coming bundle, `failed` could not.
+    """
+
+    devices: int = 0
+    chosen: int = 0
+    took: int = 0
+    failed: int = 0
+    ready: bool = False
+    error: str = ""
+    enough: bool = False
+
+
+@dataclass(frozen=True)
 class Seen:
     """The world as it stands at one look. Times are seconds; weights are per cent; the clock is the caller's.
 
@@ -34,7 +50,7 @@ class Seen:
     canary; `control` is what the old package keeps while the new one is watched; `verdict` and its words are the
     judge's, `requests` what the candidate answered, `least_requests` how many it must have answered before anything is
     decided for it. `checks` are what was tried at weight 0: "pass", or "fail: why", "hold: why", "skip: why".
-    `mirrored` is what a shadow has found, `quiet` the window that a release waits for.
+    `mirrored` is what a shadow has found, `fleet` what devices said, `quiet` the window that a release waits for.
     """
 
     state: str
@@ -61,6 +77,7 @@ class Seen:
     requests: int = 0
     least_requests: int = 0
     mirrored: Mirrored | None = None
+    fleet: Fleet | None = None
     quiet: str = ""
 
     @property

@@ -77,7 +77,7 @@ def place_of(weight: float, steps: tuple[tuple[float, float], ...]) -> int:
 def checked(steps: object) -> tuple[tuple[float, float], ...]:
     """Return the steps of a plan that makes sense; raises ValueError, in words, for one that does not."""
     if not isinstance(steps, list | tuple) or not 1 <= len(steps) <= 20:
-        raise ValueError("A canary has 1 to 20 steps, each with a weight and a time.")
+        raise ValueError("There are 1 to 20 steps, each with a weight and a time.")
     found = tuple((float(weight), float(seconds)) for weight, seconds in steps)
     weights = [weight for weight, _ in found]
     if any(not 0 < weight < 100 for weight in weights):

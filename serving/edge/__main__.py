@@ -66,7 +66,7 @@ def _update(options: argparse.Namespace) -> int:
     """Follow the channel: once, or every so many seconds."""
     token = options.token_file.read_text().strip() if options.token_file else ""
     server = Server(options.server, options.model, options.channel, token)
-    device = Device(_copies(options), server, (options.model, options.channel), options.device)
+    device = Device(_copies(options), server, options.device)
     while True:
         try:
             _say(asdict(device.update()))

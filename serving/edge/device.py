@@ -20,15 +20,8 @@ PASSED, FAILED, REFUSED, OFF = "passed", "failed", "refused", "off"
 class Device:
     """One model on one device. `test` tries a copy, in a process of its own by itself."""
 
-    def __init__(
-        self,
-        copies: Copies,
-        server: Server,
-        place: tuple[str, str],
-        name: str,
-        test: Callable[[Path], Report] = test_apart,
-    ) -> None:
-        self._copies, self._server, self._place, self._name, self._test = copies, server, place, name, test
+    def __init__(self, copies: Copies, server: Server, name: str, test: Callable[[Path], Report] = test_apart) -> None:
+        self._copies, self._server, self._name, self._test = copies, server, name, test
 
     def update(self) -> CheckIn:
         """Do what the channel wants, and say how it went. What is current goes on whatever is wrong with the new one.
@@ -52,7 +45,7 @@ class Device:
         data, signature, tag = found
         verify(CHANNEL, data, signature, self._copies.key)
         offer = Offer.from_bytes(data)
-        if (offer.model, offer.channel) != self._place:
+        if (offer.model, offer.channel) != self._server.place:
             raise EdgeError("The offer is signed, but for another model or channel.")
         if offer.serial < state.serial or (offer.serial == state.serial and data.decode() != state.offer):
             raise EdgeError(f"The offer is an old one: number {offer.serial}, and {state.serial} was seen here.")
@@ -109,7 +102,7 @@ class Device:
         return found
 
     def _fits(self, model: str) -> None:
-        if model != self._place[0]:
+        if model != self._server.place[0]:
             raise EdgeError("The bundle is signed, but for another model.")
 
     def _told(self, state: str, words: str = "", report: Report | None = None) -> CheckIn:

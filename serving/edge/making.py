@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from serving import artefacts, runtimes
+from serving.alone import alone
 from serving.contract import ContractError, Decoder
 from serving.edge import runner
 from serving.edge.copies import check, digest
@@ -31,7 +33,10 @@ from serving.edge.documents import (
     id_of,
     sign,
 )
+from serving.edge.model import apart
 from serving.edge.wrong import wrong_rows
+from serving.runtimes.base import ModelError
+from serving.runtimes.onnx import load_onnx
 from serving.runtimes.rows import predictions
 
 PROVENANCE, LICENCE, RUNNER = "provenance.json", "LICENCE.txt", "runner.pyz"
@@ -98,17 +103,46 @@ def _fill(draft: Path, source: Source, form: artefacts.Manifest) -> None:
 
 
 def golden(folder: Path, form: artefacts.Manifest, example: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return rows with the answers that the server gives, and wrong ones with the rules by which it refuses them."""
+    """Return rows with the answers that the server gives, and wrong ones with the rules by which it refuses them.
+
+    The rows are those of the example, and more that are drawn from the signature; one that the model fails on is none.
+    """
     signature = runtimes.read_signature(folder)
     decoder, runtime = Decoder(signature), runtimes.load(folder, form, signature)
+    rows = list(example)[:MOST_GOLDEN]
+    rows += signature.draw(np.random.default_rng(0), MOST_GOLDEN - len(rows), rows)
+    kept, answers = [], []
     try:
-        rows = list(example)[:MOST_GOLDEN]
-        answers = predictions(runtime.predict(decoder.batch(rows)))
+        batch = decoder.batch(rows)
+        for at, found in alone(runtime.predict, batch):
+            if not isinstance(found, str):
+                made = predictions(found)
+                kept += rows[at : at + len(made)]
+                answers += made
+    except ContractError as problem:
+        raise EdgeError(f"Its example does not keep its own signature: {problem}") from problem
     finally:
         runtime.close()
+    if not kept:
+        raise EdgeError("The model answers none of its golden rows.")
     name = signature.tensor.name if signature.tensor else ""
-    shown = [row[name] for row in rows] if name else rows
+    shown = [row[name] for row in kept] if name else kept
     return {"rows": shown, "predictions": answers, "refused": _refused(decoder, shown[0])}
+
+
+def measured(source: Source) -> float:
+    """Return how far the answers of a source's own model file are away from those of the package (`model.apart`)."""
+    form = artefacts.verify(source.form, source.artefact)
+    wanted = golden(source.form, form, source.example)
+    signature = runtimes.read_signature(source.form)
+    runtime = load_onnx(source.model or source.form / form.model_file, form, signature)
+    try:
+        body = json.dumps({"instances": wanted["rows"]}).encode()
+        return apart(predictions(runtime.predict(Decoder(signature).decode_v1(body))), wanted["predictions"])
+    except ModelError as error:
+        raise EdgeError(str(error)) from error
+    finally:
+        runtime.close()
 
 
 def _refused(decoder: Decoder, row: Any) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ class Server:
     def __init__(self, server: str, model: str, channel: str, token: str = "") -> None:
         if urlsplit(server).scheme not in ("http", "https"):
             raise EdgeError("The server's address must begin with https:// or http://.")
+        self.place = (model, channel)
         self._base = f"{server.rstrip('/')}/api/edge/{quote(model)}/{quote(channel)}"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._opener = build_opener(_NoRedirect)

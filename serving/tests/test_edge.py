@@ -234,9 +234,7 @@ class World:
     copies: Copies
 
     def device(self, name: str = "till-1", **more: Any) -> Device:
-        return Device(
-            self.copies, Server(self.url, MODEL, "stable"), (MODEL, "stable"), name, **{"test": test_here, **more}
-        )
+        return Device(self.copies, Server(self.url, MODEL, "stable"), name, **{"test": test_here, **more})
 
     def offer(self, serial: int, number: int | None, **more: Any) -> Offer:
         found = bundle(self.folder, number) if number else None
@@ -295,7 +293,7 @@ def test_a_share_reaches_its_part_of_the_devices_only(world: World) -> None:
     offer = world.offer(1, 4, coming=bundle(world.folder, 5), share=0.5, seed="release 2")
     for name in [f"till-{number}" for number in range(8)]:
         copies = Copies(world.folder / name, PUBLIC)
-        Device(copies, Server(world.url, MODEL, "stable"), (MODEL, "stable"), name, test=test_here).update()
+        Device(copies, Server(world.url, MODEL, "stable"), name, test=test_here).update()
         assert copies.state.current == (offer.coming if place_of("release 2", name) < 0.5 else offer.bundle).id  # type: ignore[union-attr]
 
 
@@ -415,7 +413,7 @@ def test_a_model_that_takes_its_process_down_fails_its_self_test(
 
 
 def test_an_unreachable_or_refusing_server_changes_nothing(running: World) -> None:
-    away = Device(running.copies, Server("http://127.0.0.1:9", MODEL, "stable"), (MODEL, "stable"), "till-1")
+    away = Device(running.copies, Server("http://127.0.0.1:9", MODEL, "stable"), "till-1")
     with pytest.raises(Unreachable, match="cannot be reached"):
         away.update()
     offer = running.offer(4, 5)
@@ -548,7 +546,7 @@ def test_a_device_that_is_killed_anywhere_has_the_old_copy_or_the_new_one(world:
         "from serving.edge.trying import test_here; from serving.tests.edge import KEY, MODEL;"
         "print('ready', flush=True);"
         "Device(Copies(Path(sys.argv[1]), KEY.public_key()), Server(sys.argv[2], MODEL, 'stable'),"
-        " (MODEL, 'stable'), 'till-1', test=test_here).update()"
+        " 'till-1', test=test_here).update()"
     )
     world.offer(1, 4)
     world.device().update()

@@ -50,7 +50,7 @@ class Rehearsal:
     def tidy(self, subject: Subject) -> None:
         """A worker that died in the middle left the other package live; only what this very run did is taken up."""
         route = _route(subject)
-        releases = Release.objects.filter(model=route.model, environment=route.environment).order_by("-id")
+        releases = Release.traffic.filter(model=route.model, environment=route.environment).order_by("-id")
         last = releases.first()
         if last and last.is_rollback and last.reason == _reason(subject):
             release_again(subject)

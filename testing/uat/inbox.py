@@ -29,7 +29,7 @@ class Item:
 def waiting() -> list[Item]:
     """Return what waits for a sign-off, longest first."""
     places = {place.name: place for place in Environment.objects.all()}
-    releases = Release.objects.filter(state=Release.State.WAITING, is_rollback=False, package__isnull=False)
+    releases = Release.traffic.filter(state=Release.State.WAITING, is_rollback=False, package__isnull=False)
     found = []
     for release in releases.select_related("package__model", "environment").order_by("id"):
         package = release.package

@@ -77,7 +77,7 @@ def own_work(actor: User, sheet: Sheet) -> str:
     package = sheet.package
     if package.created_by_id == actor.pk:
         return f"You registered package {package.number}. Somebody else must sign for it."
-    asked = Release.objects.filter(package=package, created_by=actor, is_rollback=False).order_by("-id").first()
+    asked = Release.traffic.filter(package=package, created_by=actor, is_rollback=False).order_by("-id").first()
     if asked:
         return f"You asked for release {asked.pk} of package {package.number}. Somebody else must sign for it."
     return ""
@@ -116,7 +116,7 @@ def unfinished(sheet: Sheet) -> list[str]:
 
 def waiting(sheet: Sheet) -> list[Release]:
     """Return the releases of the package that wait in a later environment."""
-    later = Release.objects.filter(package=sheet.package, state=Release.State.WAITING, is_rollback=False)
+    later = Release.traffic.filter(package=sheet.package, state=Release.State.WAITING, is_rollback=False)
     return list(later.filter(environment__position__gt=sheet.environment.position))
 
 

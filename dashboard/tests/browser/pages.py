@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ OPEN = {
     "how packages are compared": "/models/paged/comparing/",
     "serving mode": "/models/paged/serving-mode/?latency=millisecond&arrival=calls&online=yes",
     "serving mode, nothing measured": "/models/empty/serving-mode/",
+    "devices": "/models/paged/edge/",
+    "devices, none": "/models/empty/edge/",
+    "withdraw from devices": "/models/paged/edge/stable/withdraw/",
+    "bundle": "/models/paged/packages/1/edge/",
+    "bundle, not made": "/models/paged/packages/2/edge/",
+    "bundle in the browser": "/models/paged/packages/1/edge/browser/",
     "quiet window": "/models/paged/quiet/?environment=production",
     "quiet window, nothing known": "/models/empty/quiet/?environment=dev",
     "what if": "/releases/{canary}/what-if/?alpha=1&tolerance=5&odds_effect=1.25&slower_effect=1.05"
@@ -130,6 +137,7 @@ def filled(site: Site, folder: Path) -> dict[str, Any]:
     api.post("/environments/staging/freezes/", **weekly)
     batch, compared = _batches(site, api)
     _stream(site, key["secret"])
+    _devices(site, api, key["secret"])
     canary = _canary(site, api, folder)
     shadow = _shadow(site, api, key["secret"])
     tested = _tested(api) if DRILL else {}  # only the drill opens those pages
@@ -157,6 +165,27 @@ def _stream(site: Site, secret: str) -> None:
     with httpx.Client(headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False) as client:
         until("the stream", lambda: client.post(address, json={"records": records}).status_code == 202)
         until("its results", lambda: len(client.get(f"{address}/results").json()["results"]) > 28)
+
+
+def _devices(site: Site, api: Any, secret: str) -> None:
+    """Open a channel, send what is live to it, and let sixty devices check in, two of them in trouble."""
+    at = f"/models/{MODEL}/edge/stable/"
+    api.post(at, on=True)
+    api.ended(api.post(f"{at}release/")["id"])
+    address = f"{site.web}/api/edge/{MODEL}/stable/"
+    with httpx.Client(headers={"Authorization": f"Bearer {secret}"}, timeout=60, trust_env=False) as client:
+        offer = json.loads(client.get(f"{address}manifest/").json()["offer"])
+        for number in range(60):
+            told = {
+                "device": f"till-{number:02}",
+                "bundle": offer["bundle"]["id"],
+                "state": "passed",
+                "seconds": 0.0004,
+            }
+            if number % 30 == 7:
+                words = "The golden rows are answered 1.0e+00 away from what was signed."
+                told |= {"bundle": "", "state": "failed", "words": words}
+            client.post(f"{address}check-in/", json=told).raise_for_status()
 
 
 def _batches(site: Site, api: Any) -> tuple[int, int]:

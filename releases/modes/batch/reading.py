@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from releases.agreement import Rule
 from releases.models import BatchJob, Event
+from releases.models.releases import ASIDE
 from releases.modes.batch import ending
 from releases.queries import comparing
 from releases.queries.comparing import Comparison
@@ -64,7 +65,7 @@ def taken_back(job: BatchJob) -> list[int]:
         release__model=job.model_id,
         release__environment=job.environment_id,
         at__gte=job.started_at,
-    ).exclude(release__strategy="shadow")
+    ).exclude(release__strategy__in=ASIDE)
     gone: set[int] = set()
     for event in events.select_related("release__package", "release__replaces"):
         release = event.release

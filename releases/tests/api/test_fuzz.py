@@ -67,8 +67,13 @@ def _closed(application):
     return call
 
 
+DEVICE = {"Authorization": "Bearer sk_a_device_that_is_fuzzed"}
+
+
 @pytest.fixture
-def header(person) -> dict[str, str]:
+def header(person, environments) -> dict[str, str]:
+    secret = DEVICE["Authorization"].removeprefix("Bearer ")
+    keys.issue(actor=None, environment=environments["production"], name="fuzzed device", secret=secret)
     _, secret = keys.issue_token(user=person("admin"), name="fuzz")
     return {"Authorization": f"Token {secret}"}
 
@@ -95,10 +100,13 @@ def takes_something(operation) -> bool:
 def fuzz(operation, mode: GenerationMode, header: dict[str, str], known: dict[str, int]) -> None:
     """Call one operation; every other time on something that is there."""
     name = "dev" if "environments" in operation.path else "flight-eta"
-    there = {"name": name, "number": "1", "kind": "smoke", "case": "1"}
+    there = {"name": name, "number": "1", "kind": "smoke", "case": "1", "channel": "stable", "file": "model.onnx"}
+    there["bundle"] = "0" * 64
     kinds = {"intakes": "intake", "keys": "key", "releases": "running", "batches": "batch"}
     kind = "schedule" if "schedules" in operation.path else kinds.get(operation.path.split("/")[2], "key")
     there["id"] = str(known[kind])
+
+    header = DEVICE if operation.path.startswith("/api/edge/") else header
 
     @PLAN
     @given(case=operation.as_strategy(generation_mode=mode), on_something=st.booleans())

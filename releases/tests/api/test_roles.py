@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from releases.models import ApiKey, BatchJob, BatchSchedule, Environment, Intake, Release
+from releases.models import ApiKey, BatchJob, BatchSchedule, EdgeChannel, Environment, Intake, Release
 from releases.rights import ADMIN, DEVELOPER, MANAGER, QA, ROLES, VIEWER
 
 REGISTER, DEPLOY = {DEVELOPER, MANAGER, ADMIN}, {DEVELOPER, MANAGER, ADMIN}
@@ -26,6 +26,9 @@ READS = [
     "models/flight-eta/packages/1/",
     "models/flight-eta/diff/?from=1&to=2",
     "models/flight-eta/serving-mode/?acceptable_latency=minute",
+    "models/flight-eta/edge/",
+    "models/flight-eta/edge/stable/devices/",
+    "models/flight-eta/packages/1/edge/",
     "models/flight-eta/capture/",
     "models/flight-eta/capture/files/",
     "packages/",
@@ -95,6 +98,12 @@ CALLS = [
     (DEPLOY, "post", "batches/schedules/", MONTHLY, 201),
     (DEPLOY, "patch", "batches/schedules/{schedule}/", {"on": False}, 200),
     (DEPLOY, "delete", "batches/schedules/{schedule}/", None, 204),
+    (HIGH, "post", "models/flight-eta/edge/stable/", {"on": False}, 200),
+    (HIGH, "post", "models/flight-eta/edge/beta/", {"on": True}, 200),
+    (HIGH, "post", "models/flight-eta/edge/stable/release/", {}, 201),
+    (HIGH, "post", "models/flight-eta/edge/stable/withdraw/", WHY, 409),
+    (REGISTER, "post", "models/flight-eta/packages/1/edge/", {}, 409),
+    (REGISTER, "get", "models/flight-eta/packages/1/edge/zip/", None, 404),
     (HIGH, "post", "streams/replay/", {"model": "flight-eta", "environment": "dev"}, 409),
     (ALL, "post", "tokens/", {"name": "laptop"}, 201),
     *((ALL, "get", address, None, 200) for address in READS),
@@ -120,6 +129,9 @@ def ids(packages, make_live, environments: dict[str, Environment]) -> dict[str, 
     place = {"model": packages[0].model, "environment": environments["dev"]}
     batch = BatchJob.objects.create(**place, folder="a test", filename="rows.csv", form="csv")
     schedule = BatchSchedule.objects.create(**place, name="Sales", cron="0 6 1 * *", pattern="{mm}.csv")
+    EdgeChannel.objects.create(
+        model=packages[0].model, name="stable", environment=environments["production"], changed_at=batch.created_at
+    )
     numbers = {"live": live["dev"].pk, "production": live["production"].pk}
     numbers |= {"batch": batch.pk, "schedule": schedule.pk}
     return numbers | {"running": running.pk, "intake": intake.pk, "key": key.pk}

@@ -36,6 +36,7 @@ def numbered(model: MLModel, settings: Any, tmp_path: Path) -> list[Package]:
     for number in (1, 2):
         target = forms.package(settings.ARTEFACTS, number)
         columns = {"digest": target.digest, "artefact": target.artefact, "signature": flight().to_json()}
+        columns["example"] = [forms.ROW]
         made.append(make_package(model, number, **columns))
     return made
 
