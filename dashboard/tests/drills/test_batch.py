@@ -53,7 +53,7 @@ def begin(running: Slipway) -> str:
     return str(running.api().post("/batches/", **body)["url"])
 
 
-def ended(running: Slipway, url: str) -> dict[str, Any]:
+def ended(running: Slipway, url: str, seconds: float = 900) -> dict[str, Any]:
     api = running.api()
     address = url.partition("/api")[2]
 
@@ -61,7 +61,7 @@ def ended(running: Slipway, url: str) -> dict[str, Any]:
         found = api.get(address)
         return found if found["ended_at"] else None
 
-    found: dict[str, Any] = until("the batch to end", look, 900, pause=0.2)
+    found: dict[str, Any] = until("the batch to end", look, seconds, pause=0.2)
     assert found["state"] == "done", found["words"]
     return found
 
