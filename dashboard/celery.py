@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("slipway")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["releases", "releases.modes.batch", "releases.modes.edge", "testing"])
+app.autodiscover_tasks(["releases", "releases.modes.batch", "releases.modes.edge", "releases.modes.stream", "testing"])
 app.conf.beat_schedule = {
     "look again at every unfinished release": {"task": "releases.tasks.reconcile_all", "schedule": 1.0},
     "write the route tables again": {"task": "releases.tasks.publish_all", "schedule": 5.0},
@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     "keep batches going": {"task": "releases.modes.batch.tasks.keep", "schedule": 2.0},
     "start batches that are due": {"task": "releases.modes.batch.tasks.start_due", "schedule": 5.0},
     "drop files of old batches": {"task": "releases.modes.batch.tasks.prune", "schedule": 600.0},
+    "send results of streams": {"task": "releases.modes.stream.tasks.deliver", "schedule": 1.0},
     "remove what dead suites left": {"task": "testing.tasks.prune", "schedule": 600.0},
     "drop what is past its keeping time": {"task": "releases.tasks.prune", "schedule": 600.0},
 }

@@ -28,7 +28,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def state() -> dict[str, Any]:
     """Return what the banner of every page tells: what is away, who stopped the line, what was taken back."""
     now = timezone.now()
-    return {"troubles": health.away(now), "line": line.stopped(), "back": list(notices.recent(now)[:MOST_BACK])}
+    troubles = [*health.away(now), *health.late()]
+    return {"troubles": troubles, "line": line.stopped(), "back": list(notices.recent(now)[:MOST_BACK])}
 
 
 def rights_of(request: HttpRequest) -> frozenset[str]:

@@ -140,6 +140,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("streams/", streams.streams, name="streams"),
     path("streams/<slug:environment>/<slug:name>/", streams.stream, name="stream"),
     path("streams/<slug:environment>/<slug:name>/replay/", streams.stream_replay, name="stream_replay"),
+    path("streams/<slug:environment>/<slug:name>/hook/", streams.stream_hook, name="stream_hook"),
     path("streams/<slug:environment>/<slug:name>/accept/", streams.stream_accept, name="stream_accept"),
     # where packages answer; `-` is no name, so no environment can hide a form
     path("environments/", environments.environments, name="environments"),

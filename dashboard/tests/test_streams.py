@@ -24,6 +24,8 @@ def test_a_stream_that_is_late_says_so_everywhere(client, redis):
     page = client.get(PAGE).content.decode()
     assert "waits for longer than is accepted" in page
     assert "/dev/stream/flight-eta" in page
+    for path in ("/", "/health/troubles/"):
+        assert "The stream of flight-eta in dev is late" in client.get(path).content.decode()
 
 
 def test_letters_are_sent_in_again_from_the_page(client, redis):
@@ -49,3 +51,14 @@ def test_without_redis_the_pages_say_so(signed_in, model, no_redis):
     client = signed_in("viewer")
     for address in ("/streams/", PAGE):
         assert "Redis is away" in client.get(address).content.decode()
+
+
+def test_results_are_sent_where_the_page_says(client, redis):
+    assert client.post(f"{PAGE}hook/", {"url": "ftp://x"}).status_code == 400
+    answer = client.post(f"{PAGE}hook/", {"url": "https://shop.example.com/results"}, follow=True)
+    page = answer.content.decode()
+    assert "shown once" in page
+    assert "https://shop.example.com/results" in page
+    assert "0 delivered" in page
+    assert client.post(f"{PAGE}hook/", {"url": ""}).status_code == 302
+    assert client.post(f"{PAGE}hook/", {"url": ""}).status_code == 409

@@ -15,9 +15,9 @@ from dashboard.answers import explained
 from dashboard.endpoints import public
 from dashboard.people import person
 from releases.errors import Refused
-from releases.models import Environment, MLModel
+from releases.models import Environment, MLModel, StreamHook
+from releases.modes.stream import hooks, reading
 from releases.modes.stream import letters as verbs
-from releases.modes.stream import reading
 from releases.modes.stream.reading import Stream
 
 
@@ -41,6 +41,7 @@ def stream(request: HttpRequest, environment: str, name: str) -> HttpResponse:
         "stream": found,
         "strip": _strip(found, seen.consumers) if found else [],
         "letters": reading.letters(place, model),
+        "hook": StreamHook.objects.filter(environment=place, model=model).first(),
         "address": f"{public(place.name) or ''}/{place.name}/stream/{model.name}",
     }
     return render(request, "stream/_now.html" if request.GET.get("part") == "now" else "stream/page.html", context)
@@ -68,6 +69,20 @@ def stream_accept(request: HttpRequest, environment: str, name: str) -> HttpResp
         raise Refused("Write the seconds as a number.", "stream_seconds") from error
     verbs.accept(actor=person(request), model=model, seconds=seconds)
     messages.success(request, f"A record of {model.name} must be answered within {figures.took(seconds)}.")
+    return redirect("stream", environment, name)
+
+
+@require_POST
+@explained
+def stream_hook(request: HttpRequest, environment: str, name: str) -> HttpResponse:
+    """Send results to an address from now on; without one, nowhere any more."""
+    place, model = _place(environment, name)
+    if url := request.POST.get("url", "").strip():
+        _, secret = hooks.put(actor=person(request), environment=place, model=model, url=url)
+        messages.success(request, f"Results go to {url} from now on. Secret of the signatures, shown once: {secret}")
+    else:
+        hooks.remove(actor=person(request), environment=place, model=model)
+        messages.success(request, "Results are sent nowhere any more.")
     return redirect("stream", environment, name)
 
 

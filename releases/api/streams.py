@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from releases.api.endpoint import Endpoint
+from releases.api.endpoint import Endpoint, Listing, created, narrowed
 from releases.api.parsing import Body, Named, Query, Text
-from releases.models import Environment, MLModel
-from releases.modes.stream import letters, reading
+from releases.models import Environment, MLModel, StreamHook
+from releases.modes.stream import hooks, letters, reading
 
 
 class StreamShape(serializers.Serializer):
@@ -73,6 +74,59 @@ class ReplayBody(Body):
 
 class ReplayedShape(serializers.Serializer):
     records = serializers.IntegerField(read_only=True, help_text="sent in again")
+
+
+class HookShape(serializers.ModelSerializer):
+    environment = serializers.CharField(source="environment.name", read_only=True)
+    model = serializers.CharField(source="model.name", read_only=True)
+
+    class Meta:
+        model = StreamHook
+        fields = ["environment", "model", "url", "delivered", "failures", "words", "next_at", "last_at", "created_at"]
+        read_only_fields = fields
+
+
+class MadeHookShape(HookShape):
+    secret = serializers.CharField(read_only=True, help_text="with which each body is signed")
+
+    class Meta(HookShape.Meta):
+        fields = [*HookShape.Meta.fields, "secret"]
+        read_only_fields = fields
+
+
+class HookPlace(Body):
+    environment = Named(Environment.objects.all())
+    model = Named(MLModel.objects.all())
+
+
+class HookBody(HookPlace):
+    url = Text(max_length=500, help_text="https://… or http://…; another one takes over from where this had come to")
+
+
+class Hooks(Listing):
+    """Where results of streams are sent."""
+
+    serializer_class = HookShape
+    query = StreamQuery
+
+    def rows(self) -> QuerySet:
+        rows = StreamHook.objects.select_related("environment", "model").order_by("id")
+        return narrowed(rows, self.given, {"environment": "environment__name", "model": "model__name"})
+
+    @extend_schema(request=HookBody, responses={201: MadeHookShape})
+    def post(self, request: Request) -> Response:
+        """Send the results of a stream to an address from now on."""
+        hook, secret = hooks.put(actor=self.person, **self.body(HookBody))
+        hook.secret = secret  # type: ignore[attr-defined]
+        return created(MadeHookShape(hook).data)
+
+
+class Unhook(Endpoint):
+    @extend_schema(request=HookPlace, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Send nothing any more."""
+        hooks.remove(actor=self.person, **self.body(HookPlace))
+        return Response(status=204)
 
 
 class Letters(Endpoint):

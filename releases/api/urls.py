@@ -97,6 +97,8 @@ urlpatterns = [
     at(f"batches/{PK}/comparison/", batches.BatchComparison, "batch-comparison"),
     at("streams/", streams.Streams, "streams"),
     at("streams/letters/", streams.Letters, "stream-letters"),
+    at("streams/hooks/", streams.Hooks, "stream-hooks"),
+    at("streams/hooks/remove/", streams.Unhook, "stream-unhook"),
     at("streams/replay/", streams.StreamReplay, "stream-replay"),
     at("line/", line.Line, "line"),
     at("line/stop/", line.Stop, "line-stop"),

@@ -15,6 +15,7 @@ from releases.models.line import LineStop
 from releases.models.packages import Intake, MLModel, Package, Risk
 from releases.models.releases import Event, Release
 from releases.models.shadows import ShadowTally
+from releases.models.streams import StreamHook
 
 __all__ = [
     "AccessToken",
@@ -46,6 +47,7 @@ __all__ = [
     "Route",
     "Rule",
     "ShadowTally",
+    "StreamHook",
     "SuiteSetting",
     "Want",
 ]

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from releases import pulse
+from releases.modes.stream import reading
 from serving import exchange
 
 TIMEOUT = 0.25  # seconds: a page never waits longer for a lost Redis, and asks again only after PAUSE
@@ -81,6 +82,23 @@ def away(now: datetime) -> list[Away]:
         return [_lost_redis(_outage.since)]
     _outage.since = None
     return found
+
+
+def late() -> list[Away]:
+    """Return the streams whose oldest record has waited for longer than its model accepts; none while Redis is away."""
+    if _outage.since:
+        return []
+    try:
+        return [_late(stream) for stream in reading.late(_client(settings.REDIS_URL))]
+    except redis.RedisError:
+        return []
+
+
+def _late(stream: reading.Stream) -> Away:
+    model, environment = stream.model.name, stream.environment.name
+    detail = f"Its oldest record has waited for {stream.lag:.0f} s; {stream.limit:g} s are accepted."
+    says = f"The stream of {model} in {environment} is late"
+    return Away(f"stream {environment} {model}", None, model, detail, stream.get_absolute_url(), says)
 
 
 def _look(client: redis.Redis, now: datetime) -> list[Away]:

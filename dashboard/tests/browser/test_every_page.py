@@ -27,7 +27,7 @@ NO_PAGES = (
     | {"health", "troubles", "search", "artefacts"}
     | {"canary_plan", "release_pause", "release_resume", "release_weight", "release_steps", "release_end"}
     | {"freeze_remove", "batch_cancel", "batch_again", "batch_file", "schedule_switch", "schedule_remove"}
-    | {"stream_replay", "stream_accept", "channel_switch", "channel_send", "bundle_zip", "bundle_file"}
+    | {"stream_replay", "stream_accept", "stream_hook", "channel_switch", "channel_send", "bundle_zip", "bundle_file"}
     | {
         *("attachment", "gates_drop", "release_consent", "run_again", "run_cancel", "tests_risk"),
         *("sheet_ask", "sheet_mark", "sheet_own", "sheet_own_case", "sheet_reject", "sheet_renew", "sheet_sign"),

@@ -73,6 +73,18 @@ def every(environment: str = "", model: str = "") -> Seen:
         return Seen([], 0, away=True)
 
 
+def late(client: redis.Redis) -> list[Stream]:
+    """Return the streams that are late. Where nothing waits no database is asked. Raises RedisError."""
+    waiting = [names for names in broker.known(client) if broker.depth(client, names).records]
+    if not waiting:
+        return []
+    environments = Environment.objects.in_bulk({names.environment for names in waiting}, field_name="name")
+    models = MLModel.objects.in_bulk({names.model for names in waiting}, field_name="name")
+    known = [names for names in waiting if names.environment in environments and names.model in models]
+    found = (_stream(client, names, environments[names.environment], models[names.model]) for names in known)
+    return [stream for stream in found if stream.is_late]
+
+
 def _stream(client: redis.Redis, names: Names, environment: Environment, model: MLModel) -> Stream:
     depth, counts = broker.depth(client, names), broker.counts(client, names)
     return Stream(
