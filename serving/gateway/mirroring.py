@@ -14,8 +14,9 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from serving.gateway.mirror import Mirror, Mirrored, pair
+from serving.gateway.mirror import Waiting
 from serving.gateway.pairs import MOST_FRAME, Watch, Watched, frame
 from serving.gateway.world import Live, World
 from serving.runtimes.apart import ONE_THREAD
@@ -32,7 +33,7 @@ log = logging.getLogger("slipway.gateway")
 class Mirroring:
     """Runs in one thread of its own."""
 
-    def __init__(self, live: Live, mirror: Mirror) -> None:
+    def __init__(self, live: Live, mirror: Waiting[Any]) -> None:
         self._live, self._mirror = live, mirror
         self._world: World | None = None
         self._watched: list[Watched] = []
@@ -59,14 +60,14 @@ class Mirroring:
                 self._pass_on(found)
                 self._mirror.room.done(weight)
 
-    def _pass_on(self, found: Mirrored) -> None:
+    def _pass_on(self, found: Any) -> None:
         """An answer can be far larger than its reply: of many classes, of which one was asked for."""
         news = self._mirror.untold()
-        data = frame(pair(found, news))
+        data = frame(self._mirror.pair(found, news))
         if len(data) <= MOST_FRAME and self._send(data):
             self._mirror.told(news)
         else:
-            self._mirror.lost.update(found.runs)
+            self._mirror.lost.update(self._mirror.runs(found))
 
     def _follow(self) -> None:
         if self._live.world is not self._world:

@@ -14,6 +14,7 @@ import threading
 from serving.gateway.config import WRONG_SETTING, ConfigError, read_config
 from serving.gateway.disk import Disk
 from serving.gateway.journal import Journal
+from serving.gateway.mirroring import Mirroring
 from serving.gateway.pool import Pool
 from serving.gateway.world import Live
 from serving.streams.consumer import Consumer
@@ -38,10 +39,11 @@ def main() -> int:
     pool = Pool(disk.artefacts, config.token, journal)
     follower = Follower(config, live, pool, disk, journal, lambda: None)
     consumer = Consumer(connect(config.redis_url), live)
-    stop = threading.Event()
+    mirroring, stop = Mirroring(live, consumer.mirror), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in (follower.run, consumer.run)]
+    works = (follower.run, consumer.run, mirroring.run)
+    threads = [threading.Thread(target=work, args=(stop,), daemon=True) for work in works]
     for thread in threads:
         thread.start()
     log.info("Consumer %s follows the streams.", consumer.name)

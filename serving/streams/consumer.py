@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from serving.gateway.world import Live, LiveRoute
 from serving.streams import broker
 from serving.streams.answering import Outcome, Taken, answer
+from serving.streams.mirror import StreamMirror
 from serving.streams.names import PARTITIONS, Names
 
 LEASE_SECONDS, RENEW_SECONDS, LOOK_SECONDS = 5.0, 1.0, 0.5
@@ -48,6 +49,7 @@ class Consumer:
     def __init__(self, redis: Redis, live: Live, clock: Callable[[], float] = time.time) -> None:
         self._redis, self._live, self._clock = redis, live, clock
         self.name, self.failed = secrets.token_hex(8), False
+        self.mirror = StreamMirror(live)
         self._held: dict[str, Held] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +85,11 @@ class Consumer:
             for partition in fresh:
                 self._take_up(names, partition, live)
             for partition, records in broker.take(self._redis, names, partitions, self.name, TOGETHER).items():
-                self._settle(names, partition, answer(live, records))
+                began = time.perf_counter()
+                outcomes = answer(live, records)
+                each = (time.perf_counter() - began) / len(records)
+                self._settle(names, partition, outcomes)
+                self.mirror.offer(names, outcomes, each)
                 found = True
         return found
 

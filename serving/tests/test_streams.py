@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from redis import Redis
 
 from serving import exchange
+from serving.gateway import mirror
 from serving.gateway.adopting import build
 from serving.gateway.journal import Journal
 from serving.gateway.pool import Pool
 from serving.gateway.world import Live, World
-from serving.routing import Route, RouteTable
+from serving.routing import Route, RouteTable, Shadow
+from serving.runtimes import wire
 from serving.streams import broker, scripts
 from serving.streams.answering import Outcome, Taken, answer
 from serving.streams.consumer import Consumer
@@ -240,6 +243,56 @@ def test_a_row_that_the_model_fails_on_is_set_aside_alone(live: Live) -> None:
     assert failed == ["6"]
     assert [outcome.taken.id for outcome in outcomes] == [str(n) for n in range(11)]
     assert outcomes[6].reason == "the model failed on this row (ZeroDivisionError)"
+
+
+# --- shadows --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shadowed(store: Path, tmp_path: Path) -> Iterator[Live]:
+    """Package 1 is live, package 2 a candidate, and package 3 shadows half of what package 1 answers."""
+    pool = Pool(tmp_path / "cache", "", Journal(tmp_path / "journal"))
+    targets = forms.package(store, 1, weight=70.0), forms.package(store, 2, "candidate", 30.0)
+    shadow = Shadow(7, replace(forms.package(store, 3), arm="shadow", weight=0.0), 0.5)
+    table = RouteTable("dev", 1, {"eta": Route("eta", targets, shadows=(shadow,))}, keyless=True)
+    found = Live()
+    found.world = World(order=("dev",), served=("dev",), ready=True).with_table(
+        build(table, pool.get, lambda _: None, 0)
+    )
+    yield found
+    pool.close()
+
+
+def test_a_share_of_what_the_live_package_answered_goes_to_the_shadow(redis: Redis, shadowed: Live) -> None:
+    consumer = Consumer(redis, shadowed)
+    add(redis, *({"id": f"{n}", "row": ROW} for n in range(200)), {"id": "wrong", "row": {}})
+    drained(consumer)
+    sent = [consumer.mirror.pair(found, {}) for found, _ in consumer.mirror.room.take(1000)]
+    by_package = {each["id"]: each["package"] for each in results(redis)}
+    assert {by_package[pair.id] for pair in sent} == {1}
+    assert 40 < len(sent) < 100
+    assert all(pair.runs == [7] and pair.seconds > 0 for pair in sent)
+    assert json.loads(sent[0].body) == {"instances": [ROW]}
+    assert sent[0].answer is not None
+    assert wire.answer_of(wire.read_reply(sent[0].answer)).plain() == [1.0]
+
+
+def test_what_finds_no_room_is_dropped_and_told(redis: Redis, shadowed: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "MOST_WAITING", 300)
+    consumer = Consumer(redis, shadowed)
+    add(redis, *({"id": f"{n}", "row": ROW} for n in range(100)))
+    drained(consumer)
+    kept = len(consumer.mirror.room.take(1000))
+    assert kept == 300 // len(json.dumps(ROW))
+    assert consumer.mirror.untold() == {7: consumer.mirror.dropped[7]}
+    assert consumer.mirror.dropped[7] > 10
+
+
+def test_without_a_shadow_nothing_waits(redis: Redis, live: Live) -> None:
+    consumer = Consumer(redis, live)
+    add(redis, {"id": "a", "row": ROW})
+    drained(consumer)
+    assert consumer.mirror.room.take(10) == []
 
 
 # --- by REST --------------------------------------------------------------------------------------------------------
