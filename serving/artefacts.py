@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -15,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import msgspec
+
+from serving.folders import drafted, publish
 
 MANIFEST, SIGNATURE, EXAMPLE = "manifest.json", "signature.json", "example.json"
 MODEL_FILES = {"onnx": "model.onnx", "sklearn": "model.skops"}
@@ -68,7 +67,7 @@ def write_serving_form(
     example: list[dict[str, Any]] | None = None,
 ) -> str:
     """Write `artefacts/<hex>/` at once and return its digest; writing the same again changes nothing."""
-    with _draft(artefacts) as draft:
+    with drafted(artefacts) as draft:
         (draft / SIGNATURE).write_bytes(_canonical(signature))
         shutil.copyfile(model, draft / MODEL_FILES[runtime])
         if example:
@@ -87,7 +86,7 @@ def write_serving_form(
         data = _canonical(manifest)
         (draft / MANIFEST).write_bytes(data)
         digest = _digest(data)
-        _publish(draft, folder_of(artefacts, digest))
+        publish(draft, folder_of(artefacts, digest))
     return digest
 
 
@@ -122,7 +121,7 @@ def fetch_verified(
             return target, verify(target, digest)
         except ArtefactError:
             shutil.rmtree(target)
-    with _draft(into) as draft:
+    with drafted(into) as draft:
         _get(url, MANIFEST, draft, token, MOST_MANIFEST)
         manifest = _manifest(_read(draft / MANIFEST), digest)
         if sum(file.size for file in manifest.files) > most:
@@ -130,7 +129,7 @@ def fetch_verified(
         for file in manifest.files:
             _get(url, file.path, draft, token, file.size)
         manifest = verify(draft, digest)
-        _publish(draft, target)
+        publish(draft, target)
     return target, manifest
 
 
@@ -177,37 +176,6 @@ def _open(url: str, token: str) -> Any:
         raise ArtefactError("An artefact's address must start with file://, http:// or https://.")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return build_opener(_NoRedirect).open(Request(url, headers=headers), timeout=30)  # noqa: S310 - scheme checked above
-
-
-@contextmanager
-def _draft(parent: Path) -> Iterator[Path]:
-    parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _publish(draft: Path, target: Path) -> None:
-    """Make every byte durable, then give the folder its name; another writer of the same bytes may be first."""
-    draft.chmod(0o755)
-    for path in (*draft.iterdir(), draft):
-        _sync(path)
-    try:
-        os.rename(draft, target)
-    except OSError:
-        if not target.is_dir():
-            raise
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _describe(folder: Path, path: Path) -> File:

@@ -10,15 +10,12 @@ import pytest
 from django.test import Client
 
 from dashboard.tests.conftest import *  # noqa: F403 - those who are signed in
-from releases import routes
 from releases.models import EdgeBundle, EdgeChannel, EdgeDevice, Environment, MLModel, Package, Release
 from releases.modes.edge import bundles, smaller
 from releases.tests.conftest import make_package
 from releases.tests.modes.test_edge import to_the_end
-from releases.tests.scenes import put_live
+from releases.tests.scenes import put_live, real_package
 from serving.edge.trying import test_here
-from serving.tests import forms
-from serving.tests.builders import flight
 
 pytestmark = pytest.mark.django_db
 test_here.__test__ = False  # type: ignore[attr-defined]
@@ -29,14 +26,8 @@ DEVICES, BUNDLE = "/models/flight-eta/edge/", "/models/flight-eta/packages/1/edg
 def package(model: MLModel, environments: Any, settings: Any, tmp_path: Path, monkeypatch: Any) -> Package:
     """A real package, live in production."""
     settings.ARTEFACTS, settings.VAR, settings.EDGE = tmp_path / "artefacts", tmp_path, tmp_path / "edge"
-    settings.ARTEFACTS.mkdir()
     monkeypatch.setattr(bundles, "test_apart", test_here)
-    target = forms.package(settings.ARTEFACTS, 1)
-    more = {"signature": flight().to_json(), "example": [forms.ROW]}
-    made = make_package(model, 1, digest=target.digest, artefact=target.artefact, **more)
-    put_live(made, environments["production"])
-    routes.publish(environments["production"], "a test")
-    return made
+    return real_package(model, environments["production"], settings.ARTEFACTS)
 
 
 @pytest.fixture

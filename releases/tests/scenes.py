@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
 
-from releases.models import Environment, Package, Release, Route
+from releases import routes
+from releases.models import Environment, MLModel, Package, Release, Route
+from releases.tests.conftest import make_package
+from serving.tests import forms
+from serving.tests.builders import flight
 
 
 def put_live(package: Package, environment: Environment, **columns: Any) -> Release:
@@ -19,6 +24,17 @@ def put_live(package: Package, environment: Environment, **columns: Any) -> Rele
     Release.objects.filter(environment=environment, model=package.model, retired_at=None).update(retired_at=now)
     values = {"state": "live", "weight": 100.0, "stable_weight": 0.0, "ended_at": now, "replaces": replaced}
     return _release(package, environment, values | columns)
+
+
+def real_package(model: MLModel, environment: Environment, store: Path) -> Package:
+    """Make package 1 of real files, which answers its own number, and put it live; `store` holds the artefacts."""
+    store.mkdir()
+    target = forms.package(store, 1)
+    more = {"signature": flight().to_json(), "example": [forms.ROW]}
+    made = make_package(model, 1, digest=target.digest, artefact=target.artefact, **more)
+    put_live(made, environment)
+    routes.publish(environment, "a test")
+    return made
 
 
 def put_moving(package: Package, environment: Environment, **columns: Any) -> Release:

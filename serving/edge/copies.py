@@ -9,15 +9,14 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from serving.edge.documents import BUNDLE, MANIFEST, SIGNATURE, EdgeError, Manifest, id_of, verify
+from serving.folders import drafted, publish, sync
 
 STATE = "state.json"
 CHUNK = 1 << 20
@@ -62,7 +61,7 @@ class Copies:
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, self.home / STATE)
-        _sync(self.home)
+        sync(self.home)
 
     def folder(self, bundle: str) -> Path:
         return self.home / "copies" / bundle
@@ -78,16 +77,9 @@ class Copies:
             raise EdgeError("The copy is not the bundle that it is named by.")
         return manifest
 
-    @contextmanager
-    def draft(self) -> Iterator[Path]:
+    def draft(self) -> AbstractContextManager[Path]:
         """A folder to bring a bundle into; what is not added is thrown away."""
-        parent = self.home / "copies"
-        parent.mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=parent))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return drafted(self.home / "copies")
 
     def add(self, draft: Path, wanted: str = "") -> str:
         """Make a draft a copy, once every byte of it is as it was signed; returns the bundle's id, the wanted one."""
@@ -95,13 +87,10 @@ class Copies:
         bundle = id_of((draft / MANIFEST).read_bytes())
         if wanted and bundle != wanted:
             raise EdgeError("The bundle is signed, but it is not the one that the channel offers.")
-        for path in (*draft.iterdir(), draft):
-            _sync(path)
         target = self.folder(bundle)
         if target.exists():  # one that failed its check, else nobody would have brought it again
             shutil.rmtree(target)
-        os.rename(draft, target)
-        _sync(target.parent)
+        publish(draft, target)
         return bundle
 
     def switch(self, bundle: str) -> State:
@@ -161,11 +150,3 @@ def read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise EdgeError(f"{path.name} cannot be read: {error.strerror}.") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

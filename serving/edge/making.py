@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +32,7 @@ from serving.edge.documents import (
 )
 from serving.edge.model import apart
 from serving.edge.wrong import wrong_rows
+from serving.folders import drafted, publish
 from serving.runtimes.base import ModelError
 from serving.runtimes.onnx import load_onnx
 from serving.runtimes.rows import predictions
@@ -70,8 +68,7 @@ def make(source: Source, into: Path, key: Ed25519PrivateKey) -> str:
     form = artefacts.verify(source.form, source.artefact)
     if form.runtime != "onnx":
         raise EdgeError("This package is answered by scikit-learn; a device runs ONNX files only.")
-    into.mkdir(parents=True, exist_ok=True)
-    with _draft(into) as draft:
+    with drafted(into) as draft:
         _fill(draft, source, form)
         manifest = Manifest(
             model=source.name,
@@ -89,7 +86,7 @@ def make(source: Source, into: Path, key: Ed25519PrivateKey) -> str:
         (draft / SIGNATURE).write_text(sign(BUNDLE, data, key))
         check(draft, key.public_key())
         bundle = id_of(data)
-        _publish(draft, into / bundle)
+        publish(draft, into / bundle)
     return bundle
 
 
@@ -157,21 +154,3 @@ def _refused(decoder: Decoder, row: Any) -> list[dict[str, Any]]:
 
 def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, sort_keys=True, ensure_ascii=False))
-
-
-@contextmanager
-def _draft(into: Path) -> Iterator[Path]:
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=into))
-    try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _publish(draft: Path, target: Path) -> None:
-    draft.chmod(0o755)
-    try:
-        os.rename(draft, target)
-    except OSError:
-        if not target.is_dir():
-            raise

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MODULES = {
-    "serving": (),
+    "serving": ("folders",),
     "serving/contract": (
         "batch",
         "crowd",

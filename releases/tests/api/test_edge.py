@@ -12,21 +12,17 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from releases import routes
 from releases.actions import keys
 from releases.models import ApiKey, EdgeChannel, EdgeDevice, Environment, MLModel, Package, Release
 from releases.modes.edge import bundles, signing
 from releases.tests.api.conftest import *  # noqa: F403 - the callers
-from releases.tests.conftest import make_package
 from releases.tests.modes.test_edge import to_the_end
-from releases.tests.scenes import put_live
+from releases.tests.scenes import real_package
 from serving.edge.copies import Copies, check
 from serving.edge.device import PASSED, Device
 from serving.edge.documents import CHANNEL, Offer, verify
 from serving.edge.server import Server
 from serving.edge.trying import test_here
-from serving.tests import forms
-from serving.tests.builders import flight
 
 pytestmark = pytest.mark.django_db
 test_here.__test__ = False  # type: ignore[attr-defined]
@@ -40,14 +36,8 @@ def package(
 ) -> Package:
     """A real package, live in production."""
     settings.ARTEFACTS, settings.VAR, settings.EDGE = tmp_path / "artefacts", tmp_path, tmp_path / "edge"
-    settings.ARTEFACTS.mkdir()
     monkeypatch.setattr(bundles, "test_apart", test_here)
-    target = forms.package(settings.ARTEFACTS, 1)
-    more = {"signature": flight().to_json(), "example": [forms.ROW]}
-    made = make_package(model, 1, digest=target.digest, artefact=target.artefact, **more)
-    put_live(made, environments["production"])
-    routes.publish(environments["production"], "a test")
-    return made
+    return real_package(model, environments["production"], settings.ARTEFACTS)
 
 
 @pytest.fixture
