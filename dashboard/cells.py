@@ -81,7 +81,11 @@ def parts(release: Release) -> list[dict[str, Any]]:
 
 
 def what(release: Release) -> str:
-    """Return what a release does: `Package 1 → 2`, `Back to package 1`, `Off`."""
+    """Return what a release does: `Package 1 → 2`, `Back to package 1`, `Off`, and whether devices are meant."""
+    return f"{_what(release)} on devices" if release.strategy == "edge" else _what(release)
+
+
+def _what(release: Release) -> str:
     if release.package is None:
         return "Off"
     if release.is_rollback:

@@ -129,6 +129,8 @@ def abort(release: Release) -> dict[str, str]:
     kept = f"package {release.replaces.number} keeps all traffic" if release.replaces else "nothing is live then"
     if release.strategy == "recreate" and release.off_at:
         kept = kept.replace("keeps", "gets back")
+    if release.strategy == "edge":
+        kept = "devices that have it go back to what they had, with their next look"
     lead = f"{release.model.name} in {release.environment.name}: {kept}."
     return {
         "title": f"Stop release {release.pk}",

@@ -89,6 +89,30 @@ def _running(release: Release | None) -> dict[str, Any] | None:
     return {"release": release, "parts": parts, "steering": steering.legal(release), "number": number}
 
 
+def shares(release: Release) -> list[dict[str, Any]]:
+    """Return how a release parts the devices, as a split bar shows it."""
+    running = _running(release)
+    return running["parts"] if running else []
+
+
+def facts(release: Release) -> list[dict[str, Any]]:
+    """Return the strip of figures of a release to devices: what they said about it."""
+    channel = EdgeChannel.objects.filter(model=release.model, environment=release.environment).first()
+    if channel is None:
+        return []
+    seen = fleet.seen(channel, release)
+    return [
+        {"label": "Devices", "value": figures.count(seen.devices), "note": "seen within a day"},
+        {"label": "In the share", "value": figures.count(seen.chosen)},
+        {"label": "Run it", "value": figures.count(seen.took)},
+        {
+            "label": "Could not",
+            "value": figures.count(seen.failed),
+            **({"tone": "bad", "note": "what they had goes on"} if seen.failed else {}),
+        },
+    ]
+
+
 def _versions(own: list[fleet.Version], offered: Package | None, running: Release | None) -> list[dict[str, Any]]:
     devices = sum(each.devices for each in own) or 1
     roles = {running.package.number: "candidate"} if running and running.package else {}

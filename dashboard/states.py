@@ -18,6 +18,7 @@ LOOKS: dict[str, Look] = {
     "waiting": Look("quiet", "clock", "Waiting"),
     "preparing": Look("accent", "turning", "Preparing"),
     "shifting": Look("accent", "turning", "Shifting traffic"),
+    "reaching": Look("accent", "device", "Reaching devices"),
     "watching": Look("accent", "eye", "Watching"),
     "live": Look("good", "check", "Live"),
     "failed": Look("bad", "cross", "Failed"),

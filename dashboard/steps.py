@@ -68,6 +68,8 @@ def _plan(running: Release, events: list[Event], watch_seconds: int) -> Plan:
     watched = (watch_seconds and not running.is_rollback) or any(event.action == "watch" for event in events)
     watch: Plan = [("Watch", ("finish",))] if watched else []
     after = ("watch", "finish")
+    if running.strategy == "edge" and running.is_rollback:
+        return [("Ask", ("create",)), ("All devices", ("finish",)), ("Live" if running.package else "Off", ())]
     if running.strategy == "edge":
         shared: Plan = [(f"{weight:g} %", ()) for weight, _ in running.plan.get("steps", ())]
         return [

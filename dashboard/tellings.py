@@ -42,7 +42,9 @@ def state(release: Release) -> str:
         return "off"
     if release.paused_at and release.is_unfinished:
         return "paused"
-    return "comparing" if release.strategy == "shadow" and release.state == S.SHIFTING else release.state
+    if release.state == S.SHIFTING:
+        return {"shadow": "comparing", "edge": "reaching"}.get(release.strategy, release.state)
+    return release.state
 
 
 def row(release: Release) -> dict[str, Any]:
@@ -142,7 +144,9 @@ def about(release: Release) -> list[dict[str, Any]]:
 
 def _how(release: Release, summary: str) -> str:
     """What the strategy does, or for the first package of a place that it has nothing to take off."""
-    return summary if release.replaces else "Nothing was live here, so the package is loaded and takes all calls."
+    if release.replaces or release.strategy == "edge":
+        return summary
+    return "Nothing was live here, so the package is loaded and takes all calls."
 
 
 def _downtime(release: Release) -> list[dict[str, Any]]:
@@ -157,9 +161,28 @@ def _downtime(release: Release) -> list[dict[str, Any]]:
     return []
 
 
+def _at_devices(each: Event, release: Release) -> str:
+    """Return what a step of a release to devices is called; empty where it is called as any other."""
+    new = f"package {release.package.number}" if release.package else ""
+    share = f"{each.weight:g} % of the devices are offered {new}"
+    asked = f"{new.capitalize()} was sent to devices" if new else "The model was switched off on devices"
+    return {
+        "create": f"Devices go back to {new}" if new and release.is_rollback else asked,
+        "begin": "The bundle is made",
+        "shift": share,
+        "step": share,
+        "promote": "Sent to all devices by hand",
+        "finish": f"All devices are offered {new}" if new else "Off on all devices",
+        "abort": "Withdrawn",
+        "fail": "Taken back",
+    }.get(each.action, "")
+
+
 def _title(each: Event, release: Release) -> str:
     new = f"package {release.package.number}" if release.package else "nothing"
     old = f"package {release.replaces.number}" if release.replaces else "nothing"
+    if release.strategy == "edge" and (title := _at_devices(each, release)):
+        return title
     if release.strategy == "shadow" and each.action in SHADOWED:
         return (REPLAYED if release.plan.get("recorded") else SHADOWED)[each.action]
     if each.action == "create":

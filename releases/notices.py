@@ -10,7 +10,6 @@ from django.db.models import Q, QuerySet
 from django.dispatch import Signal
 
 from releases.models import BatchJob, Event, Release
-from releases.models.releases import ASIDE
 
 log = logging.getLogger(__name__)
 # For so long every page tells of it.
@@ -37,7 +36,7 @@ def tell_missed(job: BatchJob) -> None:
 
 def recent(now: datetime) -> QuerySet[Event]:
     """Return what Slipway took back by itself in the last hour, newest first."""
-    found = Event.objects.filter(BY_ITSELF, actor=None, at__gte=now - LOUD).exclude(release__strategy__in=ASIDE)
+    found = Event.objects.filter(BY_ITSELF, actor=None, at__gte=now - LOUD).exclude(release__strategy="shadow")
     return found.select_related("release__model", "release__environment", "release__package").order_by("-id")
 
 

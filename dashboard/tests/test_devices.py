@@ -16,6 +16,8 @@ from releases.tests.conftest import make_package
 from releases.tests.modes.test_edge import to_the_end
 from releases.tests.scenes import put_live, real_package
 from serving.edge.trying import test_here
+from serving.tests import forms
+from serving.tests.builders import flight
 
 pytestmark = pytest.mark.django_db
 test_here.__test__ = False  # type: ignore[attr-defined]
@@ -56,7 +58,7 @@ def test_a_channel_is_opened_filled_and_closed_on_its_page(package: Package, mar
     marta.post(f"{DEVICES}stable/switch/", {"on": "1"})
     assert "Send package 1 to devices" in text(marta, DEVICES)
     answer = marta.post(f"{DEVICES}stable/send/")
-    assert "To devices" in text(marta, answer["Location"])
+    assert "on devices" in text(marta, answer["Location"])
     to_the_end(Release.objects.get(strategy="edge"))
     page = text(marta, DEVICES)
     assert "offers" in page
@@ -148,6 +150,31 @@ def test_a_channel_whose_environment_is_gone_says_so(package: Package, marta: Cl
     Environment.objects.filter(name="staging").update(name="acceptance")
     assert "There is no environment called staging" in text(marta, DEVICES)
     assert marta.post(f"{DEVICES}beta/switch/", {"on": "1"}).status_code == 409
+
+
+def test_a_release_to_devices_is_steered_in_words_of_its_own(opened: EdgeChannel, marta: Client) -> None:
+    EdgeDevice.objects.create(
+        channel=opened, name="till", state="passed", first_at=opened.changed_at, seen_at=opened.changed_at
+    )
+    other = make_package(opened.model, 2, artefact=opened.bundle.package.artefact)  # type: ignore[union-attr]
+    Package.objects.filter(pk=other.pk).update(signature=flight().to_json(), example=[forms.ROW])
+    put_live(Package.objects.get(pk=other.pk), opened.environment)
+    answer = marta.post(f"{DEVICES}stable/send/")
+    release = to_the_end(Release.objects.get(pk=answer["Location"].split("/")[-2]))
+    page = text(marta, release.get_absolute_url())
+    for words in (
+        "Package 1 → 2 on devices",
+        "Reaching devices",
+        "Devices now",
+        "1 % of the devices are offered package 2",
+    ):
+        assert words in page
+    assert "Requests by package" not in page
+    assert "Send it to all devices now?" in text(marta, f"{release.get_absolute_url()}promote/")
+    assert "devices that have it go back" in text(marta, f"{release.get_absolute_url()}abort/").lower()
+    assert marta.post(f"{release.get_absolute_url()}promote/", {"reason": "the shops open"}).status_code == 302
+    assert to_the_end(release).state == "live"
+    assert "All devices are offered package 2" in text(marta, release.get_absolute_url())
 
 
 def test_what_devices_cannot_run_is_said_where_the_channel_is(opened: EdgeChannel, marta: Client) -> None:

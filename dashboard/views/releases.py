@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard import badges, conditions, judged, shadowed, steps, tellings, weeks
+from dashboard import badges, conditions, edged, judged, shadowed, steps, tellings, weeks
 from dashboard.cells import onward, parts, what
 from dashboard.forms.releases import ReleaseFilter
 from dashboard.measured import charts, compared
@@ -63,7 +63,7 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
         "what": what(found),
         "state": tellings.state(found),
         "steps": steps.release(found, events, found.environment.watch_seconds),
-        "parts": parts(found) if found.is_unfinished and found.strategy != "shadow" else [],
+        "parts": _parts(found),
         "adoption": tellings.adoption(queries.adoption(found)) if found.is_unfinished and not at_devices else "",
         "may_deploy": may(request.user, DEPLOY, found.environment),
         "may_abort": "abort" in legal(found.state) and not found.is_rollback,
@@ -76,6 +76,12 @@ def _standing(request: HttpRequest, found: Release) -> dict[str, Any]:
         **_judge(found),
         **shadowed.standing(found, request.user),
     }
+
+
+def _parts(found: Release) -> list[dict[str, Any]]:
+    if not found.is_unfinished or found.strategy == "shadow":
+        return []
+    return edged.shares(found) if found.strategy == "edge" else parts(found)
 
 
 def _judge(found: Release) -> dict[str, Any]:
@@ -124,6 +130,8 @@ def _history(found: Release) -> dict[str, Any]:
 
 def _charts(request: HttpRequest, found: Release) -> dict[str, Any]:
     """The last 15 minutes while it is fresh; afterwards the time around it."""
+    if found.strategy == "edge":
+        return {"facts": edged.facts(found), "chart_live": found.is_unfinished}
     now = datetime.now(UTC)
     start, end = found.created_at - BEFORE, min(now, (found.ended_at or now) + AFTER)
     if found.is_unfinished or start >= now - traffic.LIVE_WINDOW:

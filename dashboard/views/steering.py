@@ -66,21 +66,34 @@ def promote(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask why, then give a canary all of the traffic."""
     release = _release(pk)
     require(request.user, DEPLOY, release.environment)
-    form = ReasonForm(posted(request))
+    form, text = ReasonForm(posted(request)), _promoting(release)
     if request.method == "POST" and form.is_valid():
         try:
             steering.promote_now(actor=person(request), release=release, reason=form.cleaned_data["reason"])
-            messages.success(
-                request, f"Package {release.package.number} gets all of the traffic." if release.package else ""
-            )
+            messages.success(request, text["done"])
             return redirect(release)
         except (Refused, Conflict) as error:
             complain(form, error)
-    number = release.package.number if release.package else 0
-    lead = f"Package {number} takes all calls in {release.environment.name}, whatever the judge has found so far."
-    return render(
-        request, "release/promote.html", {"release": release, "form": form, "lead": lead}, status=status(form)
-    )
+    context = {"release": release, "form": form, "text": text}
+    return render(request, "release/promote.html", context, status=status(form))
+
+
+def _promoting(release: Release) -> dict[str, str]:
+    """What is asked before all of it, and said after it."""
+    package = f"Package {release.package.number}" if release.package else "It"
+    if release.strategy == "edge":
+        return {
+            "title": "Send it to all devices now?",
+            "lead": f"{package} is offered to every device, whatever those in the share have said so far.",
+            "button": "Send it to all devices",
+            "done": f"{package} goes to all devices.",
+        }
+    return {
+        "title": "Promote now, without the judge?",
+        "lead": f"{package} takes all calls in {release.environment.name}, whatever the judge has found so far.",
+        "button": "Give it all of the traffic",
+        "done": f"{package} gets all of the traffic.",
+    }
 
 
 def _done(request: HttpRequest, pk: int, verb: Callable[..., Release], words: str) -> HttpResponse:

@@ -111,6 +111,7 @@ def delete(*, actor: User | None, environment: Environment) -> None:
         audit.record("environment.delete", environment, actor=actor, environment=environment.name, details=details)
         Route.objects.filter(environment=environment).delete()
         environment.keys.all().delete()
+        environment.channels.all().delete()  # without a release they never offered anything
         environment.tables.all().delete()
         try:
             environment.delete()

@@ -106,8 +106,11 @@ def delete(*, actor: User | None, package: Package) -> None:
         audit.record(
             "package.delete", package, actor=actor, model=package.model.name, details={"digest": package.digest}
         )
+        bundles = [bundle for bundle in package.bundles.values_list("bundle", flat=True) if bundle]
         package.delete()
     _drop_files(package)
+    for bundle in bundles:
+        shutil.rmtree(settings.EDGE / bundle, ignore_errors=True)
 
 
 def _keep(filename: str, chunks: Any) -> Path:

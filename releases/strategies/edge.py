@@ -41,9 +41,9 @@ class Edge:
 
     def _step(self, seen: Seen, fleet: Fleet) -> Plan:
         if seen.is_rollback or fleet.enough or not fleet.devices:
-            return Plan("finish", "All devices are offered it.", weight=100.0, stable_weight=0.0)
+            return Plan("finish", "All devices are told.", weight=100.0, stable_weight=0.0)
         if seen.step > len(seen.steps):
-            return Plan("finish", "All devices are offered it.", weight=100.0, stable_weight=0.0)
+            return Plan("finish", "All devices are told.", weight=100.0, stable_weight=0.0)
         left = seen.steps[seen.step - 1][1] - seen.seconds_in_step
         said = f"{fleet.took} of {fleet.chosen} devices in the share run it."
         if left > 0:
@@ -51,7 +51,7 @@ class Edge:
         if fleet.chosen and (not fleet.took or fleet.took < MOST * fleet.chosen):
             return hold(f"Waits for devices. {said}")
         if seen.step == len(seen.steps):
-            return Plan("finish", f"{said} All devices are offered it.", weight=100.0, stable_weight=0.0)
+            return Plan("finish", f"{said} All devices are told.", weight=100.0, stable_weight=0.0)
         weight = seen.steps[seen.step][0]
         return _to("step", weight, seen.step + 1, f"{said} {weight:g} % get it now.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from django.contrib.auth.models import User
@@ -54,15 +55,22 @@ def switch(*, actor: User | None, model: MLModel, name: str, on: bool) -> EdgeCh
     return channel
 
 
+def lock(channel: EdgeChannel) -> EdgeChannel:
+    """Take the channel for the rest of the transaction, and return it as it is now."""
+    rows = EdgeChannel.objects.select_for_update(of=("self",))
+    return rows.select_related("model", "environment", "bundle__package").get(pk=channel.pk)
+
+
 def publish(channel: EdgeChannel) -> Offer:
     """Sign what the channel offers now, in the caller's transaction; what has not changed keeps its number."""
     with transaction.atomic():
-        locked = EdgeChannel.objects.select_for_update().select_related("model", "bundle__package").get(pk=channel.pk)
+        locked = lock(channel)
         wanted = render(locked)
         before = Offer.from_bytes(locked.offer.encode()) if locked.offer else None
         if before and replace(wanted, serial=before.serial) == before:
             return before
-        offer = replace(wanted, serial=locked.serial + 1)
+        # By the clock, so that a database that was restored does not count again what devices have seen.
+        offer = replace(wanted, serial=max(locked.serial + 1, int(1000 * time.time())))
         data = offer.to_bytes()
         locked.serial, locked.offer = offer.serial, data.decode()
         locked.signature, locked.changed_at = sign(CHANNEL, data, private_key()), timezone.now()
@@ -89,8 +97,17 @@ def render(channel: EdgeChannel) -> Offer:
 
 def coming(channel: EdgeChannel) -> Release | None:
     """Return the release that is on its way to the channel's devices."""
-    found = Release.objects.filter(model=channel.model_id, environment=channel.environment_id, strategy="edge")
-    return found.filter(state__in=Release.UNFINISHED).select_related("package").first()
+    return _coming(Release.objects.all(), channel)
+
+
+def held(channel: EdgeChannel) -> Release | None:
+    """Return that release, and let nobody else change it for the rest of the transaction."""
+    return _coming(Release.objects.select_for_update(of=("self",)), channel)
+
+
+def _coming(rows: QuerySet[Release], channel: EdgeChannel) -> Release | None:
+    found = rows.filter(model=channel.model_id, environment=channel.environment_id, strategy="edge")
+    return found.filter(state__in=Release.UNFINISHED).select_related("package", "model", "environment").first()
 
 
 def _bundle(row: EdgeBundle | None) -> Bundle | None:

@@ -50,7 +50,7 @@ def start(
         raise Refused(str(error), "steps") from error
     at = timezone.now()
     with transaction.atomic():
-        locked = EdgeChannel.objects.select_for_update().get(pk=channel.pk)
+        locked = channels.lock(channel)
         package = _live(locked)
         if running := channels.coming(locked):
             raise Conflict(f"Release {running.pk} is under way to these devices. Wait, or withdraw it first.")
@@ -71,8 +71,8 @@ def withdraw(*, actor: User | None, channel: EdgeChannel, reason: str) -> Releas
         raise Refused("Say why you withdraw it; it stands in the history.", "reason")
     at = timezone.now()
     with transaction.atomic():
-        locked = EdgeChannel.objects.select_for_update().select_related("bundle").get(pk=channel.pk)
-        if running := channels.coming(locked):
+        locked = channels.lock(channel)
+        if running := channels.held(locked):
             lifecycle.move(running, "abort", at=at, actor=actor, reason=reason)
             channels.publish(locked)
             return running
@@ -139,7 +139,7 @@ def _open(
 
 
 def _stop(channel: EdgeChannel, at: datetime, reason: str, actor: User | None) -> None:
-    if running := channels.coming(channel):
+    if running := channels.held(channel):
         lifecycle.move(running, "fail", at=at, actor=actor, reason=reason)
         channels.publish(channel)
 
