@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from releases import lifecycle
 from releases.actions import audit
 from releases.errors import Conflict, Refused
 from releases.models import EdgeBundle, EdgeChannel, Environment, MLModel, Release
@@ -47,6 +48,8 @@ def switch(*, actor: User | None, model: MLModel, name: str, on: bool) -> EdgeCh
         if channel.on != on:
             channel.on, channel.changed_at = on, timezone.now()
             channel.save(update_fields=["on", "changed_at"])
+            if not on and (running := held(channel)):
+                lifecycle.move(running, "abort", at=channel.changed_at, actor=actor, reason="The channel was closed.")
             details = {"channel": name, "on": on}
             audit.record(
                 "edge.channel", channel, actor=actor, model=model.name, environment=environment.name, details=details

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,9 @@ from releases.strategies import edge
 from releases.strategies.base import Fleet
 from releases.strategies.canary import checked
 from releases.wake import wake
+
+# A bundle is made and tried in a second or two; who says nothing for so long has died.
+MAKING_SECONDS = 180.0
 
 
 def follow(route: Route, by: Release, at: datetime) -> None:
@@ -73,6 +77,8 @@ def withdraw(*, actor: User | None, channel: EdgeChannel, reason: str) -> Releas
     with transaction.atomic():
         locked = channels.lock(channel)
         if running := channels.held(locked):
+            if running.is_rollback:
+                raise Conflict(f"Release {running.pk} gives the devices what they had before already.")
             lifecycle.move(running, "abort", at=at, actor=actor, reason=reason)
             channels.publish(locked)
             return running
@@ -86,7 +92,7 @@ def look(release: Release) -> Fleet | None:
     channel = channels.channel_of(release)
     if channel is None:
         return Fleet(error="The channel was closed.")
-    if release.state == Release.State.PREPARING and not release.plan.get("bundle"):
+    if release.state == Release.State.PREPARING and not release.plan.get("bundle") and _mine(release):
         release.plan = _remembered(release, _made(release))
     found = fleet.seen(channel, release)
     return Fleet(**{**vars(found), "enough": bool(release.plan.get("enough"))})
@@ -139,9 +145,28 @@ def _open(
 
 
 def _stop(channel: EdgeChannel, at: datetime, reason: str, actor: User | None) -> None:
-    if running := channels.held(channel):
+    """End what is on its way. A rollback that is offered to all has arrived: what it took away must not come back."""
+    running = channels.held(channel)
+    if running is None:
+        return
+    if running.is_rollback and running.state == Release.State.SHIFTING:
+        lifecycle.move(running, "finish", at=at, reason=reason)
+        arrive(running, at)
+        channel.refresh_from_db()
+    else:
         lifecycle.move(running, "fail", at=at, actor=actor, reason=reason)
-        channels.publish(channel)
+    channels.publish(channel)
+
+
+def _mine(release: Release) -> bool:
+    """Say that this process makes the bundle, so that others look on; one that died is followed after a while."""
+    now = time.time()
+    with transaction.atomic():
+        plan = Release.objects.select_for_update().values_list("plan", flat=True).get(pk=release.pk)
+        if now - plan.get("making", 0.0) < MAKING_SECONDS:
+            return False
+        Release.objects.filter(pk=release.pk).update(plan=plan | {"making": now})
+    return True
 
 
 def _remembered(release: Release, made: dict[str, str]) -> dict[str, Any]:

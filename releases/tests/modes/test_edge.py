@@ -501,6 +501,39 @@ def test_withdrawing_the_only_package_switches_the_model_off(stable: EdgeChannel
         releasing.withdraw(actor=manager, channel=stable, reason="again")
 
 
+def test_a_withdrawal_is_not_taken_back_by_another_click(moving: Release, stable: EdgeChannel, manager: User) -> None:
+    finish(moving, stable)
+    releasing.withdraw(actor=manager, channel=stable, reason="it is hot")
+    with pytest.raises(Conflict, match="already"):
+        releasing.withdraw(actor=manager, channel=stable, reason="it is hot")
+    assert offered(stable) == (1, None, 0.0)
+
+
+def test_what_was_withdrawn_does_not_come_back_with_the_next_release(
+    moving: Release,
+    stable: EdgeChannel,
+    numbered: list[Package],
+    production: Environment,
+    gateway: FakeGateway,
+    manager: User,
+) -> None:
+    finish(moving, stable)
+    back = releasing.withdraw(actor=manager, channel=stable, reason="it is hot")
+    rollbacks.roll_back(actor=manager, model=stable.model, environment=production, package=numbered[0], reason="hot")
+    back.refresh_from_db()
+    assert back.state == "live"
+    assert offered(stable) == (1, None, 0.0)
+    assert channels.coming(stable) is None
+
+
+def test_closing_a_channel_stops_what_is_on_its_way(moving: Release, stable: EdgeChannel, manager: User) -> None:
+    channels.switch(actor=manager, model=stable.model, name="stable", on=False)
+    moving.refresh_from_db()
+    assert moving.state == "aborted"
+    channels.switch(actor=manager, model=stable.model, name="stable", on=True)
+    assert offered(stable) == (1, None, 0.0)
+
+
 def test_what_cannot_be_started_says_why(moving: Release, stable: EdgeChannel, manager: User) -> None:
     with pytest.raises(Conflict, match="under way"):
         releasing.start(actor=manager, channel=stable)
@@ -541,6 +574,21 @@ def test_steps_that_are_changed_while_the_bundle_is_made_are_kept(
     release.refresh_from_db()
     assert release.plan["steps"] == [[7.0, 60.0]]
     assert release.plan["bundle"]
+
+
+def test_one_worker_makes_the_bundle_and_one_that_died_is_followed(
+    stable: EdgeChannel, numbered: list[Package], production: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_live(numbered[1], production)
+    release = releasing.start(actor=None, channel=stable)
+    reconciler.reconcile(release.pk)
+    release.refresh_from_db()
+    assert releasing._mine(release)
+    for _ in range(3):
+        assert "is made" in (reconciler.reconcile(release.pk) or lifecycle).reason  # type: ignore[union-attr]
+    assert EdgeBundle.objects.filter(package=numbered[1]).count() == 0
+    monkeypatch.setattr(releasing, "MAKING_SECONDS", 0.0)
+    assert to_the_end(release).state == "live"
 
 
 def test_two_who_start_at_once_make_one_release(stable: EdgeChannel, moving: Release) -> None:
