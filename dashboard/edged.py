@@ -144,8 +144,25 @@ def _device(device: Any) -> dict[str, Any]:
 
 
 def of_package(package: Package) -> dict[str, Any]:
-    """Return the devices that run a package, by channel, and whether a bundle can be made of it."""
-    return {"why_not": bundles.why_not(package), "fleet": fleet.of_package(package)}
+    """Return the fleet by version with this package in it, by channel, and whether a bundle can be made of it."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for each in fleet.counted(package.model_id):
+        rows.setdefault(each["channel"], []).append(each)
+    return {"why_not": bundles.why_not(package), "fleet": [_fleet(package, *item) for item in rows.items()]}
+
+
+def _fleet(package: Package, channel: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    everybody = sum(each["devices"] for each in rows)
+    mine = next((each for each in rows if each["package"] == package.number), {"devices": 0, "failed": 0})
+    parts = [
+        {
+            "weight": 100.0 * each["devices"] / everybody,
+            "label": f"Package {each['package']}" if each["package"] else "Nothing",
+            "arm": "candidate" if each["package"] == package.number else "previous",
+        }
+        for each in rows
+    ]
+    return {"channel": channel, "parts": parts, "everybody": everybody, **mine}
 
 
 def bundle(package: Package) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def test_the_fleet_stands_on_the_pages_of_model_and_package(opened: EdgeChannel,
     page = text(marta, f"{DEVICES}?part=now")
     assert "75" in page
     assert "&lt;b&gt;no&lt;/b&gt;" in page
-    assert "3 devices</a> of stable run it" in text(marta, "/models/flight-eta/packages/1/")
+    page = text(marta, "/models/flight-eta/packages/1/")
+    assert "3 of 4 devices</a> of stable run it" in page
+    assert "Nothing <b>25" in page
 
 
 def test_a_withdrawal_asks_for_a_reason_and_redraws_a_stale_form(opened: EdgeChannel, marta: Client) -> None:

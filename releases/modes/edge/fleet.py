@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from releases.errors import Refused
-from releases.models import EdgeBundle, EdgeChannel, EdgeDevice, Package, Release
+from releases.models import EdgeBundle, EdgeChannel, EdgeDevice, Release
 from releases.strategies.base import Fleet
 from serving.edge.documents import place_of
 
@@ -93,13 +93,15 @@ def versions(channels: Iterable[EdgeChannel]) -> list[Version]:
     return sorted(found.values(), key=lambda each: (-known[each.channel.pk].pk, -(each.package or 0)))
 
 
-def of_package(package: Package) -> list[dict[str, Any]]:
-    """Return how many devices run a package, by channel: [{channel, devices, failed}]."""
-    rows = EdgeDevice.objects.filter(channel__model=package.model_id, package=package.number)
+def counted(model: int) -> list[dict[str, Any]]:
+    """Return how many devices of a model (its id) run what: [{channel, package, devices, failed}]."""
+    rows = EdgeDevice.objects.filter(channel__model=model)
     failed = Count("pk", filter=Q(state__in=FAILED))
-    counted = rows.values("channel__name").annotate(devices=Count("pk"), failed=failed).order_by("-channel__name")
-    names = ("channel__name", "devices", "failed")
-    return [dict(zip(("channel", "devices", "failed"), each, strict=True)) for each in counted.values_list(*names)]
+    found = rows.values("channel__name", "package").annotate(devices=Count("pk"), failed=failed)
+    names = ("channel__name", "package", "devices", "failed")
+    told = ("channel", "package", "devices", "failed")
+    ordered = found.order_by("-channel__name", "-package")
+    return [dict(zip(told, each, strict=True)) for each in ordered.values_list(*names)]
 
 
 def troubled(channels: Iterable[EdgeChannel], most: int = 20) -> list[EdgeDevice]:
