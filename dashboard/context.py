@@ -28,7 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 def state() -> dict[str, Any]:
     """Return what the banner of every page tells: what is away, who stopped the line, what was taken back."""
     now = timezone.now()
-    troubles = [*health.away(now), *health.late()]
+    troubles = [*health.away(now), *health.late(), *health.missed(now)]
     return {"troubles": troubles, "line": line.stopped(), "back": list(notices.recent(now)[:MOST_BACK])}
 
 

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from releases.models import BatchJob, BatchSchedule, Environment, Package
 from releases.modes.batch import files
@@ -162,3 +164,23 @@ def test_who_may_not_run_batches_may_look_and_nothing_more(
     for address in (f"/batches/{job.pk}/cancel/", f"/batches/{job.pk}/again/", "/batches/schedules/"):
         assert viewer.post(address).status_code == 403
     assert viewer.get("/models/flight-eta/batches/start/").status_code == 403
+
+
+def test_a_file_that_did_not_come_stands_in_the_banner_of_every_page_for_a_day(live: Package, client: Client) -> None:
+    place = {"model": live.model, "environment": Environment.objects.get(name="production")}
+    schedule = BatchSchedule.objects.create(**place, name="Sales forecast", cron="0 6 1 * *", pattern="{mm}.csv")
+    job = BatchJob.objects.create(
+        **place,
+        folder="x",
+        filename="11.csv",
+        form="csv",
+        state="failed",
+        schedule=schedule,
+        words="11.csv did not come.",
+    )
+    page = client.get("/health/troubles/").content.decode()
+    assert "Sales forecast of flight-eta was missed" in page
+    assert "11.csv did not come." in page
+    assert f"/batches/{job.pk}/" in page
+    BatchJob.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert "was missed" not in client.get("/health/troubles/").content.decode()

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from releases import pulse
+from releases.models import BatchJob
+from releases.modes.batch import reading as batches
 from releases.modes.stream import reading
 from serving import exchange
 
@@ -92,6 +94,18 @@ def late() -> list[Away]:
         return [_late(stream) for stream in reading.late(_client(settings.REDIS_URL))]
     except redis.RedisError:
         return []
+
+
+def missed(now: datetime) -> list[Away]:
+    """Return the scheduled batches of the last day whose file did not come."""
+    return [
+        Away(f"batch {job.pk}", job.due_at, str(job), job.words, job.get_absolute_url(), _missed(job))
+        for job in batches.missed(now)
+    ]
+
+
+def _missed(job: BatchJob) -> str:
+    return f"{job.schedule.name if job.schedule else 'A batch'} of {job.model.name} was missed"
 
 
 def _late(stream: reading.Stream) -> Away:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -18,6 +18,8 @@ from releases.queries.comparing import Comparison
 S = BatchJob.State
 # Work that has just begun says nothing about what is left.
 LEAST_SECONDS = 2.0
+# Who misses a forecast at six o'clock looks at nine.
+LOUD, MOST_MISSED = timedelta(hours=24), 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ def every(model: str = "", environment: str = "", state: str = "") -> QuerySet[B
     wanted = {"model__name": model, "environment__name": environment, "state": state}
     rows = BatchJob.objects.select_related("model", "environment", "package", "against", "schedule", "created_by")
     return rows.defer("tally", "plan").filter(**{name: value for name, value in wanted.items() if value})
+
+
+def missed(now: datetime) -> list[BatchJob]:
+    """Return the scheduled jobs of the last day that could not begin, the newest few first."""
+    rows = BatchJob.objects.filter(state=S.FAILED, started_at=None, created_at__gte=now - LOUD).exclude(schedule=None)
+    return list(rows.select_related("schedule", "model").defer("tally", "plan").order_by("-id")[:MOST_MISSED])
 
 
 def progress(job: BatchJob, now: datetime | None = None) -> Progress:
