@@ -93,9 +93,10 @@ def watched(shared: Slipway, release: int, package: int) -> list[float]:
     api, seen = shared.api(), dict[float, float]()
 
     def ended() -> Any:
-        found = api.get(f"/releases/{release}/")
-        if found["state"] == "shifting":
-            seen[found["weight"]] = max(seen.get(found["weight"], 0.0), runs(shared, package) / DEVICES)
+        found, share = api.get(f"/releases/{release}/"), runs(shared, package) / DEVICES
+        same = api.get(f"/releases/{release}/")["weight"] == found["weight"]
+        if found["state"] == "shifting" and same:  # else some of them have seen the next step already
+            seen[found["weight"]] = max(seen.get(found["weight"], 0.0), share)
         return found["state"] == "live"
 
     until("the release to be live", ended, 300, why=lambda: api.get(f"/releases/{release}/"))

@@ -101,13 +101,13 @@ def caged(running: Slipway) -> Iterator[str]:
 
 @contextlib.contextmanager
 def watched(running: Slipway) -> Iterator[dict[str, int]]:
-    """Look at the memory of the worker and its processes ten times a second; yields the largest sum."""
+    """Look at the memory of the worker and its processes; yields the largest sum, what they share counted once."""
     peak, over = {"bytes": 0}, threading.Event()
 
     def look() -> None:
-        while not over.wait(0.1):
+        while not over.wait(0.2):
             with contextlib.suppress(psutil.Error):
-                peak["bytes"] = max(peak["bytes"], sum(process.memory_info().rss for process in family(running)))
+                peak["bytes"] = max(peak["bytes"], sum(process.memory_full_info().pss for process in family(running)))
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
