@@ -23,8 +23,6 @@ from serving.edge.making import FULL, SMALLER
 # The one page that may compile WebAssembly; everything else is as strict as anywhere.
 POLICY = f"{settings.CONTENT_SECURITY_POLICY}; script-src 'self' 'wasm-unsafe-eval'"
 RUNTIME = "vendor/onnxruntime-web/ort-wasm-simd-threaded"
-# Another runtime, other instructions: nearer than this its answers need not come to the golden ones.
-LEAST_TOLERANCE = 1e-5
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -79,7 +77,7 @@ def bundle_browser(request: HttpRequest, name: str, number: int) -> HttpResponse
         return redirect("bundle", name, number)
     base = reverse("bundle_file", args=(name, number, found.bundle, "-")).removesuffix("-")
     runtime = {"mjs": static(f"{RUNTIME}.mjs"), "wasm": static(f"{RUNTIME}.wasm")}
-    set_up = {"base": base, "key": signing.public_text(), "runtime": runtime, "least": LEAST_TOLERANCE}
+    set_up = {"base": base, "key": signing.public_text(), "runtime": runtime}
     context = {"package": package, "found": found, "settings": set_up, "body": _body(package)}
     context["note"] = f"{edged.NAMES[variant]} bundle"
     answer = render(request, "bundle/browser.html", context)

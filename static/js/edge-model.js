@@ -107,12 +107,12 @@
       const found = await this.session.run(feedsOf(this.session, this.fields, rows), [labels, chances].filter(Boolean));
       return choices(found[labels], found[chances], this.classes, rows.length);
     }
-    async selfTest(tolerance) {
+    async selfTest() {
       const golden = parse(this.goldenText), rows = golden.map.get("rows");
       const text = (row) => `{"instances": [${written(row)}]}`;
       const found = await this.predict(`{"instances": [${rows.map(written).join(", ")}]}`);
       const far = apart(found, plain(golden.map.get("predictions")));
-      if (far > tolerance) throw new Error(`The golden rows are answered ${far.toExponential(1)} away from what was signed.`);
+      if (far > this.about.tolerance) throw new Error(`The golden rows are answered ${far.toExponential(1)} away from what was signed.`);
       for (const wrong of golden.map.get("refused")) {
         const rules = plain(wrong.map.get("rules")), ours = await this.refusal(text(wrong.map.get("row")));
         if (JSON.stringify(ours) !== JSON.stringify(rules)) throw new Error("A wrong row is not refused as the server refuses it.");

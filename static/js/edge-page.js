@@ -22,7 +22,7 @@
       return;
     }
     try {
-      const { rows, refused, far, seconds } = await model.selfTest(Math.max(set.least, model.about.tolerance));
+      const { rows, refused, far, seconds } = await model.selfTest();
       say("test", "good", `${rows} golden rows answered, ${far.toExponential(1)} away at most; ${refused} wrong rows refused by the server's rules.`);
       say("time", "good", `${duration(seconds)} a row in this browser.`);
     } catch (error) {
