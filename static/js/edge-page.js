@@ -23,7 +23,8 @@
     }
     try {
       const { rows, refused, far, seconds } = await model.selfTest();
-      say("test", "good", `${rows} golden rows answered, ${far.toExponential(1)} away at most; ${refused} wrong rows refused by the server's rules.`);
+      const near = far === 0 ? "the same to the last digit" : `${far.toExponential(1)} away at most`;
+      say("test", "good", `${rows} golden rows answered, ${near}; ${refused} wrong rows refused by the server's rules.`);
       say("time", "good", `${duration(seconds)} a row in this browser.`);
     } catch (error) {
       say("test", "bad", error.message);
