@@ -169,12 +169,13 @@ def redis_server() -> Iterator[str]:
 
 @pytest.fixture
 def redis(redis_server: str) -> Iterator[object]:
-    """A client of an empty database."""
+    """A client of an empty database, of which the next test finds nothing."""
     from redis import Redis
 
     client = Redis.from_url(redis_server)
     client.flushdb()
     yield client
+    client.flushdb()
     client.close()
 
 

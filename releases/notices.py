@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.dispatch import Signal
 
+from releases import broker, pulse
 from releases.models import BatchJob, Event, Release
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def _send(release: Release, reason: str) -> None:
 
 
 def _send_missed(job: BatchJob) -> None:
+    pulse.stamp(broker.client(), (pulse.MISSED,))
     for receiver, answer in missed.send_robust(sender=BatchJob, job=job):
         if isinstance(answer, Exception):
             log.error("%r was not told that %s was missed.", receiver, job, exc_info=answer)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import redis
 
 BEAT, QUEUES = "beat", ("quick", "long", "load", "batch")
+MISSED = "missed"  # when a scheduled batch was missed, so that pages need not look for one all the time
 EVERY = 2.0  # seconds between two stamps
 AWAY = 10.0  # seconds of silence after which somebody counts as away
 

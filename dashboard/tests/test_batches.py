@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from releases import notices
 from releases.models import BatchJob, BatchSchedule, Environment, Package
 from releases.modes.batch import files
 from releases.tests.modes.conftest import (  # noqa: F401 - fixtures
@@ -166,7 +167,9 @@ def test_who_may_not_run_batches_may_look_and_nothing_more(
     assert viewer.get("/models/flight-eta/batches/start/").status_code == 403
 
 
-def test_a_file_that_did_not_come_stands_in_the_banner_of_every_page_for_a_day(live: Package, client: Client) -> None:
+def test_a_file_that_did_not_come_stands_in_the_banner_of_every_page_for_a_day(
+    live: Package, client: Client, redis: Any
+) -> None:
     place = {"model": live.model, "environment": Environment.objects.get(name="production")}
     schedule = BatchSchedule.objects.create(**place, name="Sales forecast", cron="0 6 1 * *", pattern="{mm}.csv")
     job = BatchJob.objects.create(
@@ -178,6 +181,8 @@ def test_a_file_that_did_not_come_stands_in_the_banner_of_every_page_for_a_day(l
         schedule=schedule,
         words="11.csv did not come.",
     )
+    assert "was missed" not in client.get("/health/troubles/").content.decode()
+    notices._send_missed(job)
     page = client.get("/health/troubles/").content.decode()
     assert "Sales forecast of flight-eta was missed" in page
     assert "11.csv did not come." in page

@@ -13,7 +13,7 @@ from releases.models import BatchJob, BatchSchedule, Environment, MLModel, Packa
 from releases.tests.conftest import make_package
 from releases.tests.scenes import put_live
 
-MOST = 40
+MOST = 39
 PAGES = [
     "/models/", "/models/flight-eta/", "/models/flight-eta/?part=places", "/models/flight-eta/packages/2/",
     "/models/flight-eta/register/", "/releases/", "/releases/1/", "/releases/1/?part=standing",

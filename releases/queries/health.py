@@ -97,7 +97,15 @@ def late() -> list[Away]:
 
 
 def missed(now: datetime) -> list[Away]:
-    """Return the scheduled batches of the last day whose file did not come."""
+    """Return the scheduled batches of the last day whose file did not come; none while Redis is away."""
+    if _outage.since:
+        return []
+    try:
+        at = pulse.last(_client(settings.REDIS_URL), (pulse.MISSED,))[pulse.MISSED]
+    except redis.RedisError:
+        return []
+    if at is None or now.timestamp() - at > batches.LOUD.total_seconds():
+        return []
     return [
         Away(f"batch {job.pk}", job.due_at, str(job), job.words, job.get_absolute_url(), _missed(job))
         for job in batches.missed(now)
