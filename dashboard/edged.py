@@ -72,7 +72,8 @@ def _channel(
         "why_not": bundles.why_not(package) if package else "",
         "behind": bool(package and package != offered and running is None),
         "running": _running(running),
-        "versions": _versions(own, offered, running),
+        "versions": (shown := _versions(own, offered, running)),
+        "parts": [{"weight": each["weight"], "label": each["name"], "arm": each["role"]} for each in shown],
         "devices": sum(each.devices for each in own),
         "may": place is not None and may(person, DEPLOY, place),
     }
@@ -132,11 +133,6 @@ def _versions(own: list[fleet.Version], offered: Package | None, running: Releas
         }
         for each in own
     ]
-
-
-def parts(versions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the fleet as a split bar shows it."""
-    return [{"weight": each["weight"], "label": each["name"], "arm": each["role"]} for each in versions]
 
 
 def _device(device: Any) -> dict[str, Any]:

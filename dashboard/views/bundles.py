@@ -45,12 +45,10 @@ def bundle(request: HttpRequest, name: str, number: int) -> HttpResponse:
 @explained
 def bundle_zip(request: HttpRequest, name: str, number: int, variant: str) -> FileResponse:
     """Send a bundle as a zip file."""
-    require(request.user, REGISTER)
-    found = bundles.newest(_package(name, number), variant) if variant in (FULL, SMALLER) else None
+    found = bundles.archive(actor=person(request), package=_package(name, number), variant=variant)
     if found is None:
         raise Http404("This bundle was not made yet.")
-    file = f"{name}-{number}-{variant}.zip"
-    return FileResponse(bundles.packed(found), as_attachment=True, filename=file, content_type="application/zip")
+    return FileResponse(found[1], as_attachment=True, filename=found[0], content_type="application/zip")
 
 
 @require_safe

@@ -25,8 +25,6 @@ def devices(request: HttpRequest, name: str) -> HttpResponse:
     """Both channels and the fleet; `?part=now` answers what changes."""
     model = get_object_or_404(MLModel, name=name)
     context = {"model": model, **edged.page(model, request.user)}
-    for channel in context["channels"]:
-        channel["parts"] = edged.parts(channel["versions"])
     if request.GET.get("part") == "now":
         return render(request, "devices/_now.html", context)
     key = signing.public_text()

@@ -80,10 +80,8 @@ def set_steps(
 ) -> Release:
     """Give a canary, or a release to devices, other steps while it runs: weight in per cent and seconds each.
 
-    It keeps the share that it has.
-
-    The step that this share belongs to goes on from when it began. The judge keeps what it was told at the start.
-    Raises Refused for steps that make no sense, Conflict unless it is a canary that may still take them.
+    It keeps the share that it has. The step that this share belongs to goes on from when it began, and the judge keeps
+    what it was told at the start. Raises Refused for steps that make no sense, Conflict unless it may still take them.
     """
     require(actor, DEPLOY, release.environment)
     try:
@@ -120,7 +118,7 @@ def promote_now(*, actor: User | None, release: Release, reason: str) -> Release
     """
     require(actor, DEPLOY, release.environment)
     if not reason.strip():
-        raise Refused("Say why you do not wait for the judge; it stands in the history.", "reason")
+        raise Refused("Say why you do not wait; it stands in the history.", "reason")
     if release.state == Release.State.WATCHING and not release.is_rollback:
         return _enough(release, actor, reason, f"Watched long enough. {reason}")
     if _is_at_devices(release):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.shortcuts import get_object_or_404
@@ -20,7 +19,6 @@ from releases.api.parsing import Body, Query, Real, Switch, Text
 from releases.api.releases import ReleaseShape, every_release
 from releases.models import EdgeBundle, EdgeChannel, EdgeDevice, MLModel, Package
 from releases.modes.edge import bundles, channels, fleet, releasing, signing, smaller
-from releases.rights import REGISTER, require
 from serving.edge.making import FULL, SMALLER
 
 VARIANTS = (FULL, SMALLER)
@@ -172,17 +170,11 @@ class BundleZip(Endpoint):
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, name: str, number: str) -> Any:
         """Fetch a bundle as a zip file."""
-        return download(self.person, package_at(name, number), self.given.get("variant", FULL))
-
-
-def download(person: User, package: Package, variant: str) -> FileResponse:
-    """Return the newest bundle as a zip file; raises Forbidden, and NotFound where none was made."""
-    require(person, REGISTER)
-    found = bundles.newest(package, variant)
-    if found is None:
-        raise NotFound(f"No {variant} bundle of package {package.number} was made yet.")
-    file = f"{package.model.name}-{package.number}-{variant}.zip"
-    return FileResponse(bundles.packed(found), as_attachment=True, filename=file, content_type="application/zip")
+        variant = self.given.get("variant", FULL)
+        found = bundles.archive(actor=self.person, package=package_at(name, number), variant=variant)
+        if found is None:
+            raise NotFound(f"No {variant} bundle of this package was made yet.")
+        return FileResponse(found[1], as_attachment=True, filename=found[0], content_type="application/zip")
 
 
 def made(package: Package) -> list[EdgeBundle]:

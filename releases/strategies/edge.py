@@ -40,9 +40,7 @@ class Edge:
         return _to("shift", weight, 1, f"{weight:g} % of {fleet.devices} devices get it.")
 
     def _step(self, seen: Seen, fleet: Fleet) -> Plan:
-        if seen.is_rollback or fleet.enough or not fleet.devices:
-            return Plan("finish", "All devices are told.", weight=100.0, stable_weight=0.0)
-        if seen.step > len(seen.steps):
+        if seen.is_rollback or fleet.enough or not fleet.devices or seen.step > len(seen.steps):
             return Plan("finish", "All devices are told.", weight=100.0, stable_weight=0.0)
         left = seen.steps[seen.step - 1][1] - seen.seconds_in_step
         said = f"{fleet.took} of {fleet.chosen} devices in the share run it."

@@ -81,12 +81,17 @@ class Copies:
         """A folder to bring a bundle into; what is not added is thrown away."""
         return drafted(self.home / "copies")
 
-    def add(self, draft: Path, wanted: str = "") -> str:
-        """Make a draft a copy, once every byte of it is as it was signed; returns the bundle's id, the wanted one."""
-        check(draft, self.key)
+    def add(self, draft: Path, *, wanted: str = "", model: str = "") -> str:
+        """Make a draft a copy, once every byte of it is as it was signed; returns the bundle's id.
+
+        Raises EdgeError also for a bundle that is not the wanted one, or of another model.
+        """
+        manifest = check(draft, self.key)
         bundle = id_of((draft / MANIFEST).read_bytes())
         if wanted and bundle != wanted:
             raise EdgeError("The bundle is signed, but it is not the one that the channel offers.")
+        if model and manifest.model != model:
+            raise EdgeError("The bundle is signed, but for another model.")
         target = self.folder(bundle)
         if target.exists():  # one that failed its check, else nobody would have brought it again
             shutil.rmtree(target)

@@ -90,20 +90,12 @@ class Device:
     def _bring(self, wanted: Bundle) -> str:
         """Return a copy of which every byte was checked; one that is here already is not fetched again."""
         if self._copies.has(wanted.id):
-            try:
-                self._fits(self._copies.checked(wanted.id).model)
+            with suppress(EdgeError):  # it is spoilt: bring it again
+                self._copies.checked(wanted.id)
                 return wanted.id
-            except EdgeError:
-                pass  # it is spoilt: bring it again
         with self._copies.draft() as draft:
             self._server.fetch(wanted.id, draft)
-            found = self._copies.add(draft, wanted.id)
-        self._fits(self._copies.checked(found).model)
-        return found
-
-    def _fits(self, model: str) -> None:
-        if model != self._server.place[0]:
-            raise EdgeError("The bundle is signed, but for another model.")
+            return self._copies.add(draft, wanted=wanted.id, model=self._server.place[0])
 
     def _told(self, state: str, words: str = "", report: Report | None = None) -> CheckIn:
         report, current = report or Report(), self._copies.state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -54,8 +55,7 @@ def export(*, actor: User | None, package: Package) -> EdgeBundle:
 
     Raises Forbidden, Conflict (a package that no device can run, or whose self-test fails here).
     """
-    if actor is not None:
-        require(actor, REGISTER)
+    require(actor, REGISTER)
     if words := why_not(package):
         raise Conflict(f"No bundle can be made of package {package.number}. {words}")
     source = source_of(package)
@@ -73,6 +73,7 @@ def keep(actor: User | None, package: Package, bundle: str, source: Source, apar
         return known
     report = test_apart(folder(bundle))
     if not report.passed:
+        shutil.rmtree(folder(bundle), ignore_errors=True)
         raise Conflict(f"The bundle of package {package.number} fails its own test here. {report.problem}")
     columns = {
         "package": package,
@@ -107,8 +108,15 @@ def source_of(package: Package) -> Source:
     )
 
 
-def packed(bundle: EdgeBundle) -> IO[bytes]:
-    """Return the bundle as a zip file that is open for reading, and gone when it is closed."""
+def archive(*, actor: User | None, package: Package, variant: str) -> tuple[str, IO[bytes]] | None:
+    """Return the newest bundle as a zip file, its name and open for reading; None without one. Raises Forbidden."""
+    require(actor, REGISTER)
+    found = newest(package, variant)
+    return (f"{package.model.name}-{package.number}-{variant}.zip", _packed(found)) if found else None
+
+
+def _packed(bundle: EdgeBundle) -> IO[bytes]:
+    """It is gone when it is closed."""
     target = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder(bundle.bundle or "").iterdir()):

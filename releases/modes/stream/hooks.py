@@ -7,6 +7,7 @@ import hmac
 import json
 import secrets
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ STAY_SECONDS, PATIENCE_SECONDS = 5.0, 10.0
 # For so long a worker that delivers keeps others away; one that died has lost nothing but this time.
 HELD = timedelta(seconds=60)
 LONGEST_PAUSE = 600
+# One look lasts at most so long and the stay and patience of its last hook: less than a place is held for.
+LOOK_SECONDS, MOST_AT_ONCE = 20.0, 2
 SIGNED = "X-Slipway-Signature"
 
 
@@ -75,10 +78,29 @@ def signature(hook: StreamHook, body: bytes, at: int) -> str:
 
 
 def deliver_due() -> None:
-    """Deliver what waits for each hook whose time has come; one that fails keeps no other one waiting."""
-    for pk in StreamHook.objects.filter(next_at__lte=timezone.now()).values_list("pk", flat=True):
-        if held := _hold(pk):
+    """Deliver what waits for each hook whose time has come; one that fails keeps no other one waiting.
+
+    Addresses that hang must not take all workers from the releases: so many look after hooks at once, and no more.
+    """
+    due = list(StreamHook.objects.filter(next_at__lte=timezone.now()).order_by("next_at").values_list("pk", flat=True))
+    place = _place() if due else None
+    if place is None:
+        return
+    until = time.monotonic() + LOOK_SECONDS
+    for pk in due:
+        if time.monotonic() < until and (held := _hold(pk)):
             deliver(held)
+    with suppress(redis.RedisError):
+        redis_of.client().delete(place)
+
+
+def _place() -> str | None:
+    """Take one of the places of those who deliver; None while all are taken, or Redis is away."""
+    client = redis_of.client()
+    names = (f"slipway:hooks:{number}" for number in range(MOST_AT_ONCE))
+    with suppress(redis.RedisError):
+        return next((name for name in names if client.set(name, 1, nx=True, ex=int(HELD.total_seconds()))), None)
+    return None
 
 
 def deliver(hook: StreamHook) -> None:

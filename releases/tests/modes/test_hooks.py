@@ -155,6 +155,20 @@ def test_of_two_workers_one_delivers_and_one_that_died_holds_it_up_for_a_minute(
     assert service[0].ids == ["a"]
 
 
+def test_addresses_that_hang_never_take_all_workers(
+    redis: Redis, hook: StreamHook, service: tuple[Service, str]
+) -> None:
+    results(redis, "a")
+    taken = [hooks._place() for _ in range(hooks.MOST_AT_ONCE)]
+    assert all(taken)
+    due()
+    assert service[0].ids == []
+    redis.delete(*(place for place in taken if place))
+    due()
+    assert service[0].ids == ["a"]
+    assert hooks._place(), "who has delivered gives its place back"
+
+
 def test_another_address_takes_over_where_the_one_before_was(
     redis: Redis, hook: StreamHook, dev: Environment, model: MLModel, manager: User, service: tuple[Service, str]
 ) -> None:
