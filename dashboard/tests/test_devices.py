@@ -13,7 +13,7 @@ from dashboard.tests.conftest import *  # noqa: F403 - those who are signed in
 from releases.models import EdgeBundle, EdgeChannel, EdgeDevice, Environment, MLModel, Package, Release
 from releases.modes.edge import bundles, smaller
 from releases.tests.conftest import make_package
-from releases.tests.modes.test_edge import to_the_end
+from releases.tests.modes.edges import to_the_end
 from releases.tests.scenes import put_live, real_package
 from serving.edge.trying import test_here
 from serving.tests import forms

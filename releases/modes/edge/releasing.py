@@ -205,10 +205,21 @@ def _has(channel: EdgeChannel, package: Package) -> bool:
 
 
 def _before(channel: EdgeChannel) -> Package | None:
-    """Return the package that the devices had before; None where there was none."""
+    """Return the package that the devices had before what they have now came in; None where there was none.
+
+    What was withdrawn in between came in later, and so never comes back.
+    """
     now = channel.bundle.package_id if channel.bundle else None
-    been = Release.objects.filter(
-        model=channel.model_id, environment=channel.environment_id, strategy="edge", state=Release.State.LIVE
-    ).exclude(package=None)
-    last = been.exclude(package=now).select_related("package").order_by("-id").first()
+    came = Release.objects.filter(
+        model=channel.model_id,
+        environment=channel.environment_id,
+        strategy="edge",
+        state=Release.State.LIVE,
+        is_rollback=False,
+    )
+    newest = came.filter(package=now).order_by("-id").first()
+    if newest is None:
+        return None
+    older = came.filter(pk__lt=newest.pk).exclude(package=now)
+    last = older.select_related("package").order_by("-id").first()
     return last.package if last else None

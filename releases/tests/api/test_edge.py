@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
 from rest_framework.test import APIClient
 
 from releases.actions import keys
 from releases.models import ApiKey, EdgeChannel, EdgeDevice, Environment, MLModel, Package, Release
 from releases.modes.edge import bundles, signing
 from releases.tests.api.conftest import *  # noqa: F403 - the callers
-from releases.tests.modes.test_edge import to_the_end
+from releases.tests.modes.edges import to_the_end
 from releases.tests.scenes import real_package
 from serving.edge.copies import Copies, check
 from serving.edge.device import PASSED, Device
@@ -198,5 +197,6 @@ def test_the_devices_own_code_follows_the_channel_over_http(
     assert EdgeDevice.objects.get().package == 1
 
 
-def test_the_manifest_without_its_slash_leads_there(channel: EdgeChannel) -> None:
-    assert Client().get(f"{AT}/manifest").status_code in (301, 404)
+def test_devices_need_no_slash_at_the_end(channel: EdgeChannel, secret: str) -> None:
+    assert asking(secret).get(f"{AT}/manifest").json() == asking(secret).get(f"{AT}/manifest/").json()
+    assert asking(secret).post(f"{AT}/check-in", TOLD).status_code == 200

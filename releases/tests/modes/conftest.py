@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from releases import routes
-from releases.models import BatchJob, Environment, MLModel, Package
+from releases.models import BatchJob, EdgeChannel, Environment, MLModel, Package, Release
 from releases.modes.batch import carrying, files
 from releases.modes.batch.process import Process
-from releases.tests.conftest import make_package
+from releases.modes.edge import bundles, channels, releasing
+from releases.tests.conftest import FakeGateway, make_package
+from releases.tests.modes.edges import follow_offer, to_the_end
 from releases.tests.scenes import put_live
+from serving.edge.trying import test_here
 from serving.tests import forms
 from serving.tests.builders import flight
 
@@ -94,3 +98,29 @@ def errors(job: BatchJob) -> list[str]:
     path = files.path_of(job, "errors")
     assert path is not None
     return path.read_text().splitlines()[1:]
+
+
+@pytest.fixture
+def edge_folder(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles have a folder of the test's own, and are tried in this process."""
+    settings.EDGE = tmp_path / "edge"
+    monkeypatch.setattr(bundles, "test_apart", test_here)
+
+
+@pytest.fixture
+def stable(edge_folder: None, live: Package, model: MLModel, manager: User) -> EdgeChannel:
+    """An open channel whose devices run package 1."""
+    channel = channels.switch(actor=manager, model=model, name="stable", on=True)
+    to_the_end(releasing.start(actor=manager, channel=channel))
+    channel.refresh_from_db()
+    return channel
+
+
+@pytest.fixture
+def moving(stable: EdgeChannel, numbered: list[Package], production: Environment, gateway: FakeGateway) -> Release:
+    """Package 2 on its way to forty devices that run package 1, half of which are in the first share."""
+    follow_offer(stable)
+    put_live(numbered[1], production)
+    routes.publish(production, "a test")
+    release = releasing.start(actor=None, channel=stable, steps=[(50.0, 60.0), (90.0, 60.0)])
+    return to_the_end(release)
